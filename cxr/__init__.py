@@ -1,0 +1,1 @@
+"""cxr: the library of cxrepro; arrays in, arrays out."""

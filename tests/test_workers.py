@@ -1,0 +1,89 @@
+"""Several processes, one result: in the order of the inputs, whatever the number of processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import joblib
+import numpy as np
+import pytest
+
+from cxr import numerics, seeding, workers
+
+
+def draw(index: int) -> bytes:
+    """Work that ends out of order: the first items take longest."""
+    time.sleep(0.02 * (5 - index % 5))
+    return (seeding.stream(1, "workers", index).normal(size=64) @ np.ones(64)).tobytes()
+
+
+def where(index: int) -> tuple[int, int, list[str]]:
+    return index, os.getpid(), numerics.unpinned(os.environ)
+
+
+def refuse_three(index: int) -> int:
+    if index == 3:
+        raise ValueError("image 3 can't be read: fetch it again")
+    return index
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_results_do_not_depend_on_the_number_of_processes(
+    monkeypatch: pytest.MonkeyPatch, processes: int, chunk: int
+) -> None:
+    monkeypatch.setenv("CXR_WORKERS", str(processes))
+    assert workers.run(draw, range(11), words="drawing", chunk=chunk) == list(map(draw, range(11)))
+
+
+def test_workers_are_other_processes_with_every_pin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXR_WORKERS", "2")
+    found = workers.run(where, range(6), words="looking")
+    assert [index for index, _, _ in found] == list(range(6))
+    assert os.getpid() not in {process for _, process, _ in found}
+    assert [missing for _, _, missing in found] == [[]] * 6
+
+
+def test_one_process_is_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXR_WORKERS", "1")
+    assert {process for _, process, _ in workers.run(where, range(3), words="looking")} == {
+        os.getpid()
+    }
+
+
+def test_no_items_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joblib, "Parallel", None)
+    monkeypatch.setenv("CXR_WORKERS", "4")
+    assert workers.run(draw, [], words="nothing") == []
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_fault_in_a_worker_comes_out_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, processes: str
+) -> None:
+    monkeypatch.setenv("CXR_WORKERS", processes)
+    with pytest.raises(ValueError, match="image 3 can't be read"):
+        workers.run(refuse_three, range(8), words="reading")
+
+
+@pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", ""])
+def test_a_number_of_workers_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setenv("CXR_WORKERS", wanted)
+    with pytest.raises(
+        ValueError, match=f"CXR_WORKERS must be a whole number above 0, not '{wanted}'"
+    ):
+        workers.count()
+
+
+def test_count_follows_the_cores_that_this_process_may_use(
+    monkeypatch: pytest.MonkeyPatch, python: Callable[..., object]
+) -> None:
+    monkeypatch.delenv("CXR_WORKERS", raising=False)
+    assert 1 <= workers.count() <= len(os.sched_getaffinity(0))
+    program = "from cxr import workers; print(workers.count())"
+    done = python("-c", program, prefix=("taskset", "-c", "0"))
+    assert done.stdout == "1\n"  # type: ignore[attr-defined]
