@@ -1,0 +1,133 @@
+"""merge: join the data sets' manifests into one, with the study's own labels.
+
+`merge.labels` maps each label of the study to the labels of the data sets that mean it. Of the
+sources that an image's own data set has: one present makes the label 1, all absent make it 0, an
+unknown one among absent ones makes it unknown; a data set without any leaves it unknown.
+
+A label that the map does not name is dropped. Images whose findings were all dropped with it (they
+show something, but nothing that the study asks for) are left out: they are neither cases nor
+controls. Images that show nothing stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages._stage import run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MANIFESTS = Path("data/manifests")
+MANIFEST = Path("data/manifest.csv")
+# a column of these with an empty cell was read as float; it is written as whole numbers again
+_WHOLE_NUMBERS = ("width_px", "height_px", "channels", "bit_depth", "grey_min", "grey_max")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """Knobs of merge."""
+
+    labels: dict[str, list[str]]
+    """label of the study: labels of the data sets that mean it; their order is the classes' order"""
+
+
+def merge(
+    manifests: Sequence[pd.DataFrame], labels: Mapping[str, Sequence[str]]
+) -> tuple[pd.DataFrame, int]:
+    """Return the joined table with the study's labels, and how many images were left out."""
+    import pandas as pd
+
+    from cxr import manifest
+
+    _check_labels(manifests, labels)
+    parts = [_relabelled(part, labels) for part in manifests]
+    table = pd.concat([part for part, _ in parts], ignore_index=True)
+    table = table.astype(dict.fromkeys(_WHOLE_NUMBERS, "Int64"))
+    table = table.sort_values("image", kind="stable", ignore_index=True)
+    return manifest.check(table, where="merge"), sum(left_out for _, left_out in parts)
+
+
+def dropped(manifests: Sequence[pd.DataFrame], labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """List the data sets' labels that the map does not name, sorted."""
+    from cxr import manifest
+
+    used = {source for sources in labels.values() for source in sources}
+    return sorted({name for part in manifests for name in manifest.labels(part)} - used)
+
+
+def _check_labels(manifests: Sequence[pd.DataFrame], labels: Mapping[str, Sequence[str]]) -> None:
+    from cxr import manifest
+
+    known = list(dict.fromkeys(name for part in manifests for name in manifest.labels(part)))
+    for target, sources in labels.items():
+        for source in sources:
+            if source not in known:
+                raise ValueError(
+                    f"merge.labels.{target}: no data set has the label {source!r}: "
+                    f"known are {', '.join(known)}"
+                )
+    empty = [target for target, sources in labels.items() if not sources]
+    if empty or not labels:
+        raise ValueError(
+            f"merge.labels{'.' + empty[0] if empty else ''} is empty: name the labels of the data "
+            f"sets that it stands for, of {', '.join(known)}"
+        )
+
+
+def _relabelled(
+    table: pd.DataFrame, labels: Mapping[str, Sequence[str]]
+) -> tuple[pd.DataFrame, int]:
+    """Return one data set's rows with the study's labels, and how many were left out."""
+    from cxr import manifest
+
+    old = table[manifest.label_columns(table)]
+    columns = [f"label:{source}" for sources in labels.values() for source in sources]
+    used = [name for name in old.columns if name in columns]
+    unasked = (old == 1).any(axis="columns") & ~(old[used] == 1).any(axis="columns")
+    result = table[list(manifest.COLUMNS)].copy()
+    for target, sources in labels.items():
+        meaning = old[[f"label:{source}" for source in sources if f"label:{source}" in old]]
+        present, absent = (meaning == 1).any(axis="columns"), (meaning == 0).all(axis="columns")
+        if meaning.shape[1] == 0:
+            absent[:] = False
+        result[f"label:{target}"] = present.astype(float).where(present | absent)
+    return result[~unasked], int(unasked.sum())
+
+
+def main() -> str:
+    """Read the manifests of ingest.datasets, write data/manifest.csv."""
+    from cxr import manifest, params, progress
+
+    settings = params.load(Params, "merge")
+    datasets = params.value("ingest.datasets")
+    progress.say(f"joining {', '.join(datasets)} under the labels {', '.join(settings.labels)}")
+    manifests = [_read(dataset) for dataset in datasets]
+    if names := dropped(manifests, settings.labels):
+        progress.say(f"dropped, as merge.labels does not name them: {', '.join(names)}")
+    table, left_out = merge(manifests, settings.labels)
+    manifest.write(MANIFEST, table)
+    values = manifest.label_array(table)
+    counts = ", ".join(
+        f"{name} {int((values[:, i] == 1).sum())}" for i, name in enumerate(manifest.labels(table))
+    )
+    unknown = int((values != values).all(axis=1).sum())
+    notes = [f"{left_out} left out with dropped labels"] * (left_out > 0)
+    notes += [f"{unknown} of unknown label"] * (unknown > 0)
+    return "; ".join([f"{len(table)} images ({counts})", *notes])
+
+
+def _read(dataset: str) -> pd.DataFrame:
+    from cxr import manifest
+
+    path = MANIFESTS / f"{dataset}.csv"
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: run `dvc repro ingest@{dataset}`")
+    return manifest.read(path)
+
+
+if __name__ == "__main__":
+    run("merge", main, Params)
