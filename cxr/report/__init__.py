@@ -1,0 +1,89 @@
+"""report: one study as one HTML page that needs no other file, no network and no script.
+
+`page` is pure: what it shows stands in a `Study`, which stages/compare.py gathers from reports/.
+The page holds no clock time, host or path, so the same study gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from cxr.datasets._source import Source
+from cxr.report import cohort, method, models, results
+from cxr.report.elements import Html, join, tag
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One model's results."""
+
+    name: str
+    result: Mapping[str, Any]
+    """reports/evaluate/<model>/metrics.json"""
+    figures: Mapping[str, bytes]
+    """PNGs by name: roc, confusion, reliability, history; those that exist"""
+    reliability: list[Mapping[str, float]]
+    """rows of reliability.csv; may be empty"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """All that the page shows; empty mappings and None are left out of it."""
+
+    name: str
+    params: Mapping[str, Any]
+    models: list[Model]
+    """best first"""
+    sort_by: str
+    comparison: bytes | None
+    """PNG: metrics against costs"""
+    datasets: list[Source]
+    split: Mapping[str, Any]
+    """reports/split/metrics.json"""
+    validation: Mapping[str, Any]
+    """reports/validate/summary.json"""
+    figures: Mapping[str, bytes]
+    """PNGs by name: portrait, labels, split; those that exist"""
+
+
+def page(study: Study) -> str:
+    """Return the study's report as an HTML document."""
+    parts = [
+        ("results", "Results", results.results(study)),
+        ("models", "Models", models.models(study)),
+        ("data", "Data", cohort.data(study)),
+        ("validation", "Validation", cohort.validation(study)),
+        ("protocol", "Protocol", method.protocol(study)),
+        ("reproduce", "Reproducibility", method.reproduce(study)),
+    ]
+    shown = [(name, title, content) for name, title, content in parts if content]
+    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in shown]
+    style = resources.files(__name__).joinpath("style.css").read_text(encoding="utf-8")
+    body = [
+        tag("a", "Skip to the results", class_="skip", href="#results"),
+        results.header(study),
+        tag("nav", tag("ul", *links), aria_label="Sections"),
+        tag("main", join(
+            tag("section", tag("h2", title, id=f"{name}-title"), content, id=name, aria_labelledby=f"{name}-title")
+            for name, title, content in shown
+        )),
+        results.footer(study),
+    ]  # fmt: skip
+    head = [
+        Html('<meta charset="utf-8">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html('<meta name="color-scheme" content="light dark">'),
+        Html('<meta name="referrer" content="no-referrer">'),
+        # belt and braces: even a slip of ours could load nothing and run nothing
+        Html(
+            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+            "img-src data:; style-src 'unsafe-inline'\">"
+        ),
+        tag("title", f"{study.name} · cxrepro report"),
+        tag("style", Html(style)),
+    ]
+    document = tag("html", tag("head", join(head)), "\n", tag("body", join(body)), lang="en")
+    return f"<!doctype html>\n{document}\n"

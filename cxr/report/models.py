@@ -1,0 +1,130 @@
+"""One article per model: its labels, figures with the numbers behind them, folds and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cxr.report import phrases
+from cxr.report.elements import Html, count, details, figure, join, number, scaled, table, tag
+
+if TYPE_CHECKING:
+    from cxr.report import Model, Study
+
+
+def models(study: Study) -> Html:
+    """Return one article per model."""
+    return join(_model(study, model) for model in study.models)
+
+
+def _model(study: Study, model: Model) -> Html:
+    found = model.result
+    size = f"{scaled(found['parameters'])} parameters, {scaled(found['macs'])} MACs"
+    how = (
+        "one class per image, the highest score decides"
+        if found["loss"] == "cross_entropy"
+        else "findings that combine, each with the threshold of highest F1 on val"
+    )
+    networks = f"{found['folds']} networks, one per fold" if found["folds"] > 1 else "one network"
+    line = f"Backbone {found['backbone']}: {networks}, {size}; {how}. {_recipe_words(study, model.name)}"
+    extras: list[Html | str] = [_thresholds(found), _groups("fold", "per_fold", found)]
+    extras.append(_groups("source", "per_source", found))
+    return tag(
+        "article",
+        tag("h3", model.name),
+        tag("p", line),
+        _per_label(found),
+        tag("div", join(_figures(model)), class_="grid"),
+        join(extra for extra in extras if extra),
+        id=f"model-{phrases.anchor(study, model)}",
+    )
+
+
+def _recipe_words(study: Study, name: str) -> str:
+    """Say how the model was trained, as far as its recipe says it."""
+    recipe = study.params.get("transfer", {}).get("recipes", {}).get(name, {})
+    if "epochs" not in recipe:
+        return ""
+    start = f"from {recipe['weights']['file']}" if recipe.get("weights") else "from scratch"
+    trainable = ", ".join(map(str, recipe.get("trainable", ["all"])))
+    return f"Trained {start} for at most {recipe['epochs']} epochs; trainable: {trainable}."
+
+
+def _per_label(found: Mapping[str, Any]) -> Html:
+    rows = [
+        [phrases.spaced(name), count(label["support"]), *(number(label[key]) for key in ("precision", "recall", "f1")),
+         phrases.interval(label["auroc"])]
+        for name, label in ((name, found["per_label"][name]) for name in found["labels"])
+    ]  # fmt: skip
+    averages = ["all", count(found["images"]), "–", number(found["balanced_accuracy"]["value"])]
+    rows.append([tag("em", cell) for cell in [*averages, number(found["macro_f1"]["value"]), phrases.interval(found["auroc"])]])  # fmt: skip
+    columns = ["Label", "Images", "Precision", "Recall", "F1", "AUROC"]
+    caption = "Each label against the rest; last row: images, balanced accuracy and macro averages"
+    if found["loss"] != "cross_entropy":
+        caption = "Each label by itself; last row: images, balanced accuracy and macro averages"
+    return table(caption, columns, rows)
+
+
+def _figures(model: Model) -> list[Html]:
+    """Return the model's figures that exist, in reading order."""
+    found, name = model.result, model.name
+    auroc = number(found["auroc"]["value"])
+    ece = number(found["calibration"]["ece"])
+    known: list[tuple[str, str, str, Callable[[Model], Html | str]]] = [
+        ("roc", f"ROC curves of {name}, macro AUROC {auroc}.", "ROC curves of each label against the rest.", lambda _: ""),
+        ("confusion", f"Confusion matrix of {name}; its numbers stand in the table below it.",
+         "Confusion matrix: rows are the true classes.", _confusion_table),
+        ("reliability", f"Reliability diagram of {name}, expected calibration error {ece}.",
+         f"Calibration: expected calibration error {ece}, Brier score {number(found['calibration']['brier'])}.",
+         _reliability_table),
+        ("history", f"Loss and validation metrics of {name} over the epochs of training.", "Learning curves, one line per fold; val chooses the epoch that is kept.", lambda _: ""),
+    ]  # fmt: skip
+    return [
+        figure(model.figures[key], alt=alt, caption=caption, data=data(model))
+        for key, alt, caption, data in known
+        if key in model.figures
+    ]
+
+
+def _confusion_table(model: Model) -> Html:
+    names = [phrases.spaced(name) for name in model.result["labels"]]
+    rows = [
+        [name, *map(count, row)]
+        for name, row in zip(names, model.result["confusion"] or [], strict=False)
+    ]
+    return table("Images by true class (rows) and predicted class", ["True class", *names], rows)
+
+
+def _reliability_table(model: Model) -> Html | str:
+    rows = [
+        [f"{row['from']:.2f}–{row['to']:.2f}", count(int(row["count"])), number(row["mean_score"]), number(row["came_true"])]
+        for row in model.reliability
+        if row["count"]
+    ]  # fmt: skip
+    columns = ["Score", "Count", "Mean score", "Came true"]
+    return table("Claims by score", columns, rows) if rows else ""
+
+
+def _thresholds(found: Mapping[str, Any]) -> Html | str:
+    if not found.get("thresholds"):
+        return ""
+    folds = [f"Fold {i}" for i in range(found["folds"])]
+    rows = [
+        [phrases.spaced(name), *map(number, found["thresholds"][name])] for name in found["labels"]
+    ]
+    caption = "A label is present from this score on (highest F1 on val)"
+    return details("Thresholds", table(caption, ["Label", *folds], rows))
+
+
+def _groups(word: str, key: str, found: Mapping[str, Any]) -> Html | str:
+    groups = found.get(key, {})
+    if len(groups) < 2:
+        return ""
+    rows = [
+        [name, count(group["images"]), *(number(group[metric]) for metric in phrases.METRICS)]
+        for name, group in sorted(groups.items(), key=phrases.natural)
+    ]
+    caption = f"Results by {word}; a dash where a label is absent"
+    return details(
+        f"By {word}", table(caption, [word.capitalize(), "Images", *phrases.METRICS.values()], rows)
+    )

@@ -1,0 +1,79 @@
+"""Losses for one label per image and for any number of labels, with weights for rare ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+_LARGEST_WEIGHT = 10.0
+
+
+def make(
+    kind: Literal["cross_entropy", "bce"],
+    labels_NL: np.ndarray,
+    *,
+    class_weights: Literal["none", "balanced"],
+    label_smoothing: float,
+) -> Loss:
+    """Return loss(raw scores (B, L), labels (B, L) with NaN unknown) → scalar mean.
+
+    Weights come from the training labels given here. Raises ValueError if cross_entropy is asked
+    for images that do not have exactly one label.
+    """
+    if kind == "cross_entropy":
+        check_single_label(labels_NL)
+        weights = _class_weights(labels_NL) if class_weights == "balanced" else None
+        return _CrossEntropy(weights, label_smoothing)
+    positives = np.nansum(labels_NL, axis=0)
+    negatives = np.nansum(1 - labels_NL, axis=0)
+    # square root and cap: the full ratio (Hernia 1 : 493) would let one label drown the others
+    ratio = np.sqrt(negatives / np.maximum(positives, 1)).clip(1 / _LARGEST_WEIGHT, _LARGEST_WEIGHT)
+    return _MaskedBCE(
+        torch.from_numpy(ratio.astype(np.float32)) if class_weights == "balanced" else None
+    )
+
+
+def check_single_label(labels_NL: np.ndarray) -> None:
+    """Raise ValueError unless every row has exactly one 1 and no NaN."""
+    wrong = np.flatnonzero(~((labels_NL == 1).sum(axis=1) == 1) | np.isnan(labels_NL).any(axis=1))
+    if len(wrong):
+        raise ValueError(
+            f"loss cross_entropy needs exactly one label per image; {len(wrong)} images have none, "
+            f"several or unknown ones (first: row {wrong[0]}): use loss bce"
+        )
+
+
+def _class_weights(labels_NL: np.ndarray) -> torch.Tensor:
+    """n / (L × n_class), scikit-learn's `balanced`, so that the mean weight over images is 1."""
+    counts = np.maximum(labels_NL.sum(axis=0), 1)
+    return torch.from_numpy((len(labels_NL) / (labels_NL.shape[1] * counts)).astype(np.float32))
+
+
+class _CrossEntropy:
+    def __init__(self, weights: torch.Tensor | None, label_smoothing: float) -> None:
+        self.weights, self.label_smoothing = weights, label_smoothing
+
+    def __call__(self, scores_BL: torch.Tensor, labels_BL: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(
+            scores_BL,
+            labels_BL.argmax(dim=1),
+            weight=self.weights,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+class _MaskedBCE:
+    def __init__(self, positive_weights: torch.Tensor | None) -> None:
+        self.positive_weights = positive_weights
+
+    def __call__(self, scores_BL: torch.Tensor, labels_BL: torch.Tensor) -> torch.Tensor:
+        known = ~labels_BL.isnan()
+        each = functional.binary_cross_entropy_with_logits(
+            scores_BL, labels_BL.nan_to_num(0.0), pos_weight=self.positive_weights, reduction="none"
+        )
+        return (each * known).sum() / known.sum().clamp(min=1)

@@ -1,0 +1,77 @@
+"""A backbone and a head as one module, and which of their parameters are trained."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cxr import backbones, seeding
+from cxr.training.recipe import Head, Recipe
+
+
+class Network(nn.Module):
+    """Grey images (B, 1, H, W), normalised → one raw score per label (B, L)."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, images_B1HW: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(images_B1HW))
+
+
+def build(recipe: Recipe, *, labels: int, seed: int, fold: int, pretrained: bool = True) -> Network:
+    """Build the recipe's network with keyed initial weights; `pretrained` loads its weight file too."""
+    backbone = backbones.create(
+        recipe.backbone,
+        options=recipe.backbone_options,
+        seed=seed,
+        stream=("transfer", "init", fold),
+    )
+    if pretrained and recipe.weights is not None:
+        backbones.load_weights(backbone, Path(recipe.weights.file), sha256=recipe.weights.sha256)
+    with seeding.torch_global(seed, "transfer", "head", fold):
+        head = _head(recipe.head, features=backbones.features(backbone), labels=labels)
+    return Network(backbone, head)
+
+
+def _head(settings: Head, *, features: int, labels: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for width in settings.hidden:
+        layers += [nn.Linear(features, width), nn.ReLU()]
+        features = width
+    layers += [nn.Dropout(settings.dropout), nn.Linear(features, labels)]
+    nn.init.normal_(layers[-1].weight, std=0.01)  # type: ignore[arg-type]
+    nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
+    return nn.Sequential(*layers)
+
+
+def freeze(network: Network, trainable: list[str]) -> None:
+    """Leave gradients only to the named groups; raise ValueError for a pattern that matches nothing."""
+    if trainable == ["all"]:
+        return
+    names = [name for name, _ in network.backbone.named_parameters()]
+    for pattern in trainable:
+        if pattern != "head" and not fnmatch.filter(names, _tail(pattern)):
+            near = ", ".join(sorted({name.split(".")[0] for name in names}))
+            raise ValueError(f"trainable pattern {pattern!r} matches no parameter; groups: {near}")
+    patterns = [_tail(pattern) for pattern in trainable if pattern != "head"]
+    for name, parameter in network.backbone.named_parameters():
+        parameter.requires_grad_(any(fnmatch.fnmatch(name, pattern) for pattern in patterns))
+
+
+def _tail(pattern: str) -> str:
+    """A group's name stands for everything below it: `conv_head` means `conv_head.*`."""
+    return pattern if pattern.endswith(("*", ".weight", ".bias")) else f"{pattern}.*"
+
+
+def train_mode(network: Network) -> None:
+    """Switch to training, except BatchNorm layers that are frozen: those keep their statistics."""
+    network.train()
+    for layer in backbones.batch_norms(network):
+        if not any(parameter.requires_grad for parameter in layer.parameters()):
+            layer.eval()

@@ -1,0 +1,129 @@
+"""What a transfer recipe says, as strict records: the section `transfer.recipes.<run>` of params.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A local safetensors file under timm's names, bound to its content."""
+
+    file: str
+    """path under the project, e.g. data/raw/weights/mobilenetv2_035.safetensors"""
+    sha256: str
+    """of the file: it, and not the path, is what the result depends on"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What turns pooled features into one score per label."""
+
+    kind: Literal["linear", "mlp"]
+    """linear: one layer; mlp: hidden layers with ReLU before it"""
+    hidden: list[int]
+    """widths of the hidden layers, empty for linear"""
+    dropout: float
+    """probability of dropping a feature before the last layer, 0 to <1"""
+
+    def __post_init__(self) -> None:
+        if (self.kind == "linear") != (len(self.hidden) == 0):
+            raise ValueError("hidden must be empty for kind linear and not for kind mlp")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """AdamW (Loshchilov & Hutter 2019) with linear warm-up and cosine decay to 0."""
+
+    learning_rate: float
+    """of the backbone, at its peak"""
+    head_learning_rate: float
+    """of the head, at its peak"""
+    weight_decay: float
+    """on weights of two dimensions and more; none on biases and BatchNorm"""
+    warmup_epochs: float
+    """length of the linear warm-up"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Which epoch's weights are kept, chosen on val."""
+
+    monitor: Literal["loss", "auroc", "accuracy"]
+    """what is watched on val"""
+    patience: int
+    """stop after so many epochs without a better one"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes of the training images, drawn per image and epoch, each uniform in ± its value."""
+
+    rotate_deg: float
+    """degrees"""
+    translate: float
+    """share of the side"""
+    scale: float
+    """zoom by 1 ± scale"""
+    brightness: float
+    """shift by ± brightness × 255"""
+    contrast: float
+    """stretch about the middle grey by 1 ± contrast"""
+    flip: bool
+    """mirror half of the images; hides laterality, so off by default"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one network is made from prepared images."""
+
+    backbone: str
+    """a timm name"""
+    backbone_options: dict[str, Any]
+    """passed to timm.create_model"""
+    weights: Weights | None
+    """null: from scratch"""
+    mean: float
+    """of the grey input in 0..1, subtracted"""
+    std: float
+    """of the grey input in 0..1, divided by"""
+    head: Head
+    """what follows the pooled features"""
+    trainable: list[str]
+    """[all], or [head] and patterns of backbone parameter names; the rest is frozen"""
+    loss: Literal["cross_entropy", "bce"]
+    """cross_entropy: one label per image; bce: any number of labels, unknown ones ignored"""
+    class_weights: Literal["none", "balanced"]
+    """balanced: rare labels weigh more"""
+    label_smoothing: float
+    """share of the target spread over all classes (cross_entropy only)"""
+    epochs: int
+    """at most"""
+    batch_size: int
+    """images per step"""
+    optimizer: Optimizer
+    """AdamW and its schedule"""
+    ema_decay: float
+    """0: off; else the decay per step of the averaged weights, which are then the model"""
+    early_stopping: EarlyStopping
+    """which epoch is kept"""
+    augmentation: Augmentation
+    """random changes of the training images"""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.std <= 0:
+            raise ValueError(f"std must be above 0, not {self.std}")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay must be in [0, 1), not {self.ema_decay}")
+        if not self.trainable or (self.trainable != ["all"] and "head" not in self.trainable):
+            raise ValueError(
+                "trainable must be [all], or hold head: a head that is never trained only guesses"
+            )
+        if self.label_smoothing and self.loss == "bce":
+            raise ValueError("label_smoothing goes with loss cross_entropy, not with bce")

@@ -1,0 +1,28 @@
+"""Costs: the figures that papers print for these networks, counted without running them."""
+
+import pytest
+import timm
+from torch import nn
+
+from cxr.metrics import cost
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "macs"),
+    [("resnet18", 11_689_512, 1_814_073_344), ("mobilenetv2_100", 3_504_872, 300_774_272)],
+)
+def test_published_costs_at_224_px(name, parameters, macs):
+    network = timm.create_model(name)
+    assert cost.parameters(network) == parameters
+    assert cost.macs(network, size_px=224, channels=3) == macs
+
+
+def test_grouped_convolution_counts_a_group_at_a_time():
+    network = nn.Conv2d(8, 16, 3, padding=1, groups=4)
+    assert cost.macs(network, size_px=10, channels=8) == 10 * 10 * 16 * 2 * 9
+
+
+def test_counting_leaves_the_network_where_it_was():
+    network = nn.Linear(4, 2)
+    cost.macs(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), network), size_px=8)
+    assert network.weight.device.type == "cpu"

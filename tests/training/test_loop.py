@@ -1,0 +1,131 @@
+"""Fitting: it learns, it repeats to the bit, val chooses the epoch, and nothing else is looked at."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from cxr import artifacts, numerics, seeding
+from cxr.training import loop
+from cxr.training.network import build
+from tests.training.recipes import TINY, tiny
+
+numerics.exact_torch()
+STREAM = ("test", 0)
+
+
+def bright_or_dark(images: int, *, seed: int) -> loop.Part:
+    """Images whose class is their brightness: anything that learns at all learns this."""
+    rng = seeding.stream(seed, "toy")
+    dark = rng.random(images) < 0.5
+    base = rng.integers(0, 120, size=(images, 32, 32)) + np.where(dark, 0, 120)[:, None, None]
+    return loop.Part(base.astype(np.uint8), np.eye(2, dtype=np.float32)[dark.astype(int)])
+
+
+def fit(recipe, *, seed: int = 1, val: loop.Part | None = None) -> loop.Fitted:
+    network = build(recipe, labels=2, seed=seed, fold=0)
+    val = val or bright_or_dark(32, seed=3)
+    return loop.fit(
+        network, recipe, train=bright_or_dark(64, seed=2), val=val, seed=seed, stream=STREAM
+    )
+
+
+def digest(fitted: loop.Fitted) -> str:
+    sha = hashlib.sha256()
+    for name in sorted(fitted.tensors):
+        sha.update(fitted.tensors[name].numpy().tobytes())
+    return sha.hexdigest()
+
+
+def test_it_learns_brightness():
+    flat = {**TINY["augmentation"], "brightness": 0.0}
+    history = fit(tiny(epochs=4, backbone="resnet10t", augmentation=flat)).history
+    assert history[-1].val_auroc > 0.95
+    assert history[-1].train_loss < history[0].train_loss
+
+
+def test_same_seed_same_bits_other_seed_other_bits():
+    first, again, other = fit(tiny()), fit(tiny()), fit(tiny(), seed=2)
+    assert digest(first) == digest(again) != digest(other)
+    assert first.history == again.history
+
+
+def test_a_draw_from_the_global_generator_changes_nothing():
+    first = digest(fit(tiny()))
+    torch.rand(7)
+    assert digest(fit(tiny())) == first
+
+
+def test_val_chooses_the_epoch_and_patience_stops():
+    noise = bright_or_dark(32, seed=3)
+    inverted = loop.Part(noise.images_NHW, 1 - noise.labels_NL)
+    flat = {**TINY["augmentation"], "brightness": 0.0}
+    stop = {"monitor": "loss", "patience": 2}
+    fitted = fit(tiny(epochs=12, early_stopping=stop, augmentation=flat), val=inverted)
+    losses = [line.val_loss for line in fitted.history]
+    assert fitted.best_epoch == int(np.argmin(losses))
+    assert len(fitted.history) == fitted.best_epoch + 3 < 12
+
+
+def test_kept_weights_are_those_of_the_best_epoch():
+    val = bright_or_dark(32, seed=3)
+    recipe = tiny(epochs=3)
+    fitted = fit(recipe, val=val)
+    network = build(recipe, labels=2, seed=1, fold=0)
+    network.load_state_dict(fitted.tensors)
+    probability = (loop.predict(network, recipe, val.images_NHW) * val.labels_NL).sum(axis=1)
+    expected = fitted.history[fitted.best_epoch].val_loss
+    assert -np.log(probability).mean() == pytest.approx(expected, rel=1e-4)
+
+
+def test_averaged_weights_differ_from_the_last_ones():
+    assert digest(fit(tiny(ema_decay=0.9))) != digest(fit(tiny()))
+
+
+def test_frozen_backbone_stays_as_it_was():
+    recipe = tiny(trainable=["head"])
+    start = build(recipe, labels=2, seed=1, fold=0).state_dict()
+    kept = fit(recipe).tensors
+    assert all(
+        torch.equal(start[name], kept[name]) for name in start if name.startswith("backbone")
+    )
+    assert not torch.equal(start["head.1.weight"], kept["head.1.weight"])
+
+
+def test_an_empty_part_is_refused():
+    empty = loop.Part(np.zeros((0, 32, 32), np.uint8), np.zeros((0, 2), np.float32))
+    with pytest.raises(
+        ValueError, match=r"train and val need at least one image.*split\.fractions"
+    ):
+        fit(tiny(), val=empty)
+
+
+def test_a_loss_that_explodes_is_reported_with_the_cure():
+    wild = {
+        **TINY["optimizer"],
+        "learning_rate": 1e30,
+        "head_learning_rate": 1e30,
+        "warmup_epochs": 0.0,
+    }
+    with pytest.raises(ValueError, match=r"not a number in epoch .*learning_rate"):
+        fit(tiny(epochs=6, optimizer=wild))
+
+
+def test_multilabel_training_learns_and_ignores_unknown_labels():
+    flat = {**TINY["augmentation"], "brightness": 0.0}
+    recipe = tiny(
+        epochs=4, backbone="resnet10t", loss="bce", class_weights="balanced", augmentation=flat
+    )
+    val = bright_or_dark(32, seed=3)
+    val.labels_NL[:3, 0] = np.nan
+    history = fit(recipe, val=val).history
+    assert history[-1].val_auroc > 0.95 and history[-1].val_accuracy > 0.9
+
+
+def test_multilabel_probabilities_are_independent():
+    network = build(tiny(loss="bce"), labels=2, seed=1, fold=0)
+    scores = loop.predict(network, tiny(loss="bce"), bright_or_dark(4, seed=1).images_NHW)
+    assert scores.shape == (4, 2) and scores.dtype == np.float32
+    assert not np.allclose(scores.sum(axis=1), 1.0)
+    assert artifacts.canonical_json(scores.tolist()) == artifacts.canonical_json(scores.tolist())

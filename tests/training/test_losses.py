@@ -1,0 +1,45 @@
+"""Losses: equal to the plain formula, blind to unknown labels, clear about wrong ones."""
+
+import numpy as np
+import pytest
+import torch
+
+from cxr.training import losses
+
+ONE_HOT = np.eye(3, dtype=np.float32)[[0, 0, 0, 1, 2, 2]]
+
+
+def test_balanced_cross_entropy_weighs_rare_classes_up():
+    loss = losses.make("cross_entropy", ONE_HOT, class_weights="balanced", label_smoothing=0.0)
+    assert torch.allclose(loss.weights, torch.tensor([6 / 9, 6 / 3, 6 / 6]))
+
+
+def test_cross_entropy_is_the_mean_negative_log_probability():
+    raw = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+    loss = losses.make("cross_entropy", ONE_HOT, class_weights="none", label_smoothing=0.0)
+    expected = -raw.log_softmax(dim=1)[[0, 1], [0, 1]].mean()
+    assert loss(raw, torch.from_numpy(ONE_HOT[[0, 3]])) == pytest.approx(float(expected))
+
+
+def test_bce_ignores_unknown_labels():
+    labels = torch.tensor([[1.0, float("nan")], [0.0, 1.0]])
+    loss = losses.make("bce", labels.numpy(), class_weights="none", label_smoothing=0.0)
+    raw = torch.zeros(2, 2)
+    changed = torch.tensor([[0.0, 99.0], [0.0, 0.0]])
+    assert float(loss(raw, labels)) == pytest.approx(np.log(2))
+    assert float(loss(changed, labels)) == pytest.approx(np.log(2))
+
+
+def test_positive_weights_are_square_roots_with_a_cap():
+    labels = np.zeros((10_000, 2), dtype=np.float32)
+    labels[0, 0] = 1
+    labels[:2500, 1] = 1
+    loss = losses.make("bce", labels, class_weights="balanced", label_smoothing=0.0)
+    assert loss.positive_weights.tolist() == pytest.approx([10.0, np.sqrt(3)])
+
+
+@pytest.mark.parametrize("row", [[1, 1, 0], [0, 0, 0], [1, float("nan"), 0]])
+def test_cross_entropy_refuses_other_than_one_label(row):
+    labels = np.vstack([ONE_HOT, np.float32(row)])
+    with pytest.raises(ValueError, match=r"exactly one label.*first: row 6.*use loss bce"):
+        losses.make("cross_entropy", labels, class_weights="none", label_smoothing=0.0)
