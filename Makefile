@@ -1,0 +1,87 @@
+# cxrepro from the command line: `make` lists the targets. Needs git, make and a Python 3 on the machine.
+# Works in a folder whose path contains a space; VENV=/absolute/path uses another environment.
+
+UV_VERSION  := 0.13.8
+PYTHON_MINOR := 3.11
+SPACE_GB    := 12
+VENV        ?= $(CURDIR)/.venv
+PYTHON      := "$(VENV)/bin/python"
+
+export PATH := $(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test check lint study record data verify doctor flow proof lock clean
+
+help: ## print each target with one line
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-8s%s\n", name, $$0}'
+
+# The stamp holds the hash of the lock file that the environment was made from. The space is asked
+# for before anything is downloaded: the wheels with CUDA take 6 GB, unpacked beside uv's cache.
+setup: ## make .venv with exactly the versions of requirements.lock
+	@want=$$(git hash-object requirements.lock); \
+	if [ "$$(cat "$(VENV)/.stamp" 2>/dev/null)" = "$$want" ]; then exit 0; fi; \
+	free_kb=$$(df -Pk . | awk 'NR == 2 {print $$4}'); \
+	if [ "$$free_kb" -lt $$(($(SPACE_GB) * 1024 * 1024)) ]; then \
+	  echo "setup needs $(SPACE_GB) GB of free disk here, $$((free_kb / 1024 / 1024)) GB are free: free some and run again" >&2; exit 1; fi; \
+	set -e; \
+	if [ ! -x .bootstrap/bin/uv ] || ! .bootstrap/bin/uv --version 2>/dev/null | grep -q " $(UV_VERSION)"; then \
+	  echo "setup: fetching uv $(UV_VERSION)"; \
+	  python3 -m venv --clear .bootstrap || { echo "setup: python3 -m venv failed: install your system's python3-venv" >&2; exit 1; }; \
+	  .bootstrap/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"; fi; \
+	echo "setup: installing requirements.lock with Python $(PYTHON_MINOR)"; \
+	if ! "$(VENV)/bin/python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON_MINOR)")' 2>/dev/null; then \
+	  .bootstrap/bin/uv venv --quiet --clear --python $(PYTHON_MINOR) "$(VENV)"; fi; \
+	.bootstrap/bin/uv pip sync --quiet --python "$(VENV)/bin/python" --require-hashes requirements.lock; \
+	echo "$$want" > "$(VENV)/.stamp"
+
+repro: setup ## run what is out of date, up to reports/index.html, or only up to TARGET=<stage>
+	@$(PYTHON) -m stages --check
+	@$(PYTHON) -m flows.pipeline $(if $(TARGET),"$(TARGET)")
+
+test: setup ## run the tests; SLOW=1 adds those that take minutes, CXR_REAL_DATA=<folder> those on real data
+	@$(PYTHON) -m pytest $(if $(SLOW),--ignore=tests/proof,-m "not slow")
+
+check: lint ## format, lint, types, import floors, fast tests
+	@$(PYTHON) -m pytest -q -m "not slow"
+
+lint: setup ## format, lint, types, import floors
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+study: setup ## STUDY=<name>: write params.yaml from studies/<name>/study.yaml
+	@$(PYTHON) -m flows.study $(call need,STUDY)
+
+record: setup ## STUDY=<name>: keep lock file, numbers and commit of the finished study in its folder
+	@$(PYTHON) -m flows.record $(call need,STUDY)
+
+data: setup ## DATASET=<name> FROM=<folder>: bring a downloaded data set into data/raw
+	@$(PYTHON) -m flows.data $(call need,DATASET) $(call need,FROM)
+
+verify: setup ## [REV=<commit>] [STUDY=<name>]: run it again in a clean clone and compare every byte
+	@$(PYTHON) -m flows.verify $(if $(REV),--rev "$(REV)") $(if $(STUDY),--study "$(STUDY)")
+
+doctor: setup ## is this machine in the byte-identical class?
+	@$(PYTHON) -m cxr.doctor
+
+flow: setup ## run the pipeline as a Prefect flow, stage by stage
+	@$(PYTHON) -m flows.reproduce
+
+proof: setup ## the long proofs: other paths, cores, zones; both studies twice
+	@$(PYTHON) -m pytest tests/proof -m slow -v
+
+lock: setup ## resolve requirements.in and requirements-dev.in again
+	@.bootstrap/bin/uv pip compile requirements.in requirements-dev.in --universal --python-version $(PYTHON_MINOR) \
+	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	@$(PYTHON) -m flows.lock
+
+clean: ## remove what tools leave behind; data, models and reports stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dvc_plots reports/host
+	@find . -path ./.venv -prune -o -path ./.bootstrap -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	@find data reports -name '.*.partial' -exec rm -rf {} + 2>/dev/null || true
+
+# $(call need,NAME): the value of NAME in quotes, or an end with a word on what is missing
+need = $(if $($(1)),"$($(1))",$(error $(1)=<...> is missing: try `make help`))

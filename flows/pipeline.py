@@ -1,0 +1,381 @@
+"""pipeline: the one module that knows DVC; the others see names of stages, outcomes and lock entries.
+
+DVC runs as a subprocess in a session of its own, so that ending it ends the stage too (SIGTERM to
+DVC alone leaves the stage running). A lock held by another DVC and a failed stage have the same
+exit code, 255: only the text tells them apart. `python -m flows.pipeline` is the heart of
+`make repro`: forget what is no longer listed, run what is out of date, order the lock file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import heapq
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path()
+LOCK_FILE = "dvc.lock"
+REPORT = Path("reports/index.html")
+# The folders that hold one entry per data set, run or model.
+ITEM_FOLDERS = ("data/manifests", "data/models", "reports/transfer", "reports/evaluate")
+_LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
+_SECONDS_TO_END = 10.0
+
+
+class Locked(RuntimeError):
+    """Another DVC process holds the lock: waiting and trying again helps."""
+
+
+class Failed(RuntimeError):
+    """DVC or a stage failed: trying again does not help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage as DVC resolves it: `transfer@resnet18` for an item of a matrix."""
+
+    name: str
+    outs: tuple[str, ...]
+    """paths that it writes, relative to the root"""
+
+
+def graph(root: Path = HERE) -> list[Stage]:
+    """Return the stages in topological order; among equals, the order of dvc.yaml decides."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
+
+    os.environ["DVC_NO_ANALYTICS"] = "1"
+    try:
+        with contextlib.closing(Repo(str(root))) as repo:
+            index = repo.index
+            chosen = [stage for stage in index.stages if isinstance(stage, PipelineStage)]
+            place = {id(stage): number for number, stage in enumerate(chosen)}
+            needs = {  # edges run from a stage to what it depends on; raw data's pointers are no stages
+                place[id(stage)]: {
+                    place[id(other)]
+                    for other in index.graph.successors(stage)
+                    if id(other) in place
+                }
+                for stage in chosen
+            }
+            return [
+                Stage(
+                    name=chosen[i].name, outs=tuple(sorted(out.def_path for out in chosen[i].outs))
+                )
+                for i in _topological(needs)
+            ]
+    except DvcException as error:
+        raise Failed(f"dvc.yaml can't be read: {_chain(error)}") from None
+
+
+def stages(root: Path = HERE) -> list[str]:
+    """Return the names of the stages in DVC's order."""
+    return [stage.name for stage in graph(root)]
+
+
+def status(root: Path = HERE) -> dict[str, Any]:
+    """Return what DVC says has changed, by stage; empty where every stage is up to date."""
+    result = subprocess.run(
+        [*_dvc(), "status", "--json", *stages(root)],
+        cwd=root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise _error(result.stderr)
+    return json.loads(result.stdout)
+
+
+def run(stage: str, *, root: Path = HERE, say: Callable[[str], None] = print) -> str:
+    """Bring one stage up to date, its ancestors taken as they are; return ran, restored or unchanged.
+
+    Every line that DVC and the stage print goes to `say`. Raises Locked or Failed.
+    """
+    lines: list[str] = []
+    command = [*_dvc(), "--wait-for-lock", "repro", "-s", stage]
+    with _session(command, root, piped=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            say(lines[-1])
+        code = process.wait()
+    text = "\n".join(lines)
+    if code:
+        raise _error(text)
+    if f"Running stage '{stage}'" in text:
+        return "ran"
+    return "restored" if "is cached - skipping run" in text else "unchanged"
+
+
+def repro(
+    *targets: str, root: Path = HERE, python: Path | None = None, force: bool = False
+) -> None:
+    """Run what is out of date, or with `force` everything and without the run cache; raise Failed.
+
+    With `targets`, only those stages and what they depend on. DVC and the stages write to this process's own output, bars and all; `python` is the
+    interpreter of another environment.
+    """
+    forced = ["-f", "--no-run-cache"] if force else []
+    command = [*_dvc(python), "--wait-for-lock", "repro", *forced, *targets]
+    with _session(command, root, python=python) as process:
+        code = process.wait()
+    if code:
+        raise Failed("the pipeline stopped: the lines above say where; cure it and run again")
+
+
+def environment(python: Path | None = None) -> dict[str, str]:
+    """Return the environment for DVC: `python` in a stage's command means the environment's own."""
+    folder = str((python or Path(sys.executable)).parent)
+    path = os.environ.get("PATH", os.defpath)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{path}", "DVC_NO_ANALYTICS": "1"}
+
+
+def forget_removed_runs(root: Path = HERE, *, current: list[Stage] | None = None) -> list[str]:
+    """Remove the outputs and lock entries of stages that are no longer listed; return the paths.
+
+    Besides what the lock file names, an entry of ITEM_FOLDERS that no stage writes goes: an
+    interrupted run has no lock entry. A parent or a part of another stage's output stays.
+    """
+    current = current or graph(root)
+    wanted = [out for stage in current for out in stage.outs]
+    names = {stage.name for stage in current}
+    lock = read_lock(root)
+    gone = {name: entry for name, entry in lock.items() if name not in names}
+    paths = {out["path"] for entry in gone.values() for out in entry.get("outs", [])}
+    for folder in ITEM_FOLDERS:
+        if (root / folder).is_dir():
+            paths |= {f"{folder}/{path.name}" for path in (root / folder).iterdir()
+                      if not path.name.startswith(".")}  # fmt: skip
+    removed = []
+    for path in sorted(paths):  # a folder comes before what it holds
+        if any(_overlap(path, other) for other in wanted) or not (root / path).exists():
+            continue
+        if (root / path).is_dir() and not (root / path).is_symlink():
+            shutil.rmtree(root / path)
+        else:
+            (root / path).unlink()
+        removed.append(path)
+    if gone:
+        _rewrite_lock(root, lambda entries: [name for name in entries if name in names])
+    return removed
+
+
+def canonical_lock(root: Path = HERE, *, current: list[Stage] | None = None) -> bool:
+    """Put the entries of dvc.lock into the order of the stages; tell whether the file changed.
+
+    DVC appends entries as stages end, so a parallel run leaves another order. The text is DVC's
+    own, so that a later run leaves the file alone.
+    """
+    place = {stage.name: number for number, stage in enumerate(current or graph(root))}
+    return _rewrite_lock(
+        root, lambda entries: sorted(entries, key=lambda x: place.get(x, len(place)))
+    )
+
+
+def read_lock(root: Path = HERE, *, path: Path | None = None) -> dict[str, Any]:
+    """Return the lock file's entries by stage, in the file's order; empty without a file."""
+    from dvc.utils.serialize import parse_yaml_for_update
+
+    path = path or root / LOCK_FILE
+    if not path.exists():
+        return {}
+    return dict(
+        parse_yaml_for_update(path.read_text(encoding="utf-8"), str(path)).get("stages", {})
+    )
+
+
+def listing(root: Path, md5: str) -> dict[str, str] | None:
+    """Return {path inside: md5} of a folder that the cache of `root` holds; None if it does not."""
+    from dvc.repo import Repo
+
+    with contextlib.closing(Repo(str(root))) as repo:
+        path = Path(repo.cache.local.path) / md5[:2] / md5[2:]
+    if not path.exists():
+        return None
+    return {file["relpath"]: file["md5"] for file in json.loads(path.read_text(encoding="utf-8"))}
+
+
+def tree(root: Path, path: str) -> dict[str, str]:
+    """Return {path inside: md5} of a folder of the working tree, as DVC counts its files."""
+    from dvc.repo import Repo
+
+    folder = (root / path).resolve()
+    with contextlib.closing(Repo(str(root))) as repo:
+        files = [Path(file) for file in repo.dvcignore.find(repo.fs, str(folder))]
+    return {
+        file.relative_to(folder).as_posix(): hashlib.md5(file.read_bytes()).hexdigest()  # noqa: S324
+        for file in sorted(files)
+    }
+
+
+def add(path: str, root: Path = HERE) -> None:
+    """Let DVC keep a raw data set: it writes `<path>.dvc` and copies the files into its cache."""
+    result = subprocess.run(
+        [*_dvc(), "add", "--quiet", path],
+        cwd=root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise _error(result.stderr)
+
+
+def _dvc(python: Path | None = None) -> list[str]:
+    return [str(python or sys.executable), "-m", "dvc"]
+
+
+def _topological(needs: dict[int, set[int]]) -> Iterator[int]:
+    """Yield the nodes of a graph, each after what it needs, the smallest number first."""
+    left = {node: set(others) for node, others in needs.items()}
+    ready = [node for node, others in left.items() if not others]
+    heapq.heapify(ready)
+    while ready:
+        node = heapq.heappop(ready)
+        yield node
+        for other, others in left.items():
+            if node in others:
+                others.discard(node)
+                if not others:
+                    heapq.heappush(ready, other)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether two paths are the same or one holds the other."""
+    a, b = Path(one).parts, Path(other).parts
+    shorter = min(len(a), len(b))
+    return a[:shorter] == b[:shorter]
+
+
+def _rewrite_lock(root: Path, order: Callable[[list[str]], list[str]]) -> bool:
+    """Keep the entries of dvc.lock that `order` returns, in that order; tell if the file changed.
+
+    Under DVC's own lock (another run may be writing an entry) and with DVC's own dumper.
+    """
+    from dvc.repo import Repo, lock_repo
+    from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+
+    path = root / LOCK_FILE
+    with contextlib.closing(Repo(str(root), _wait_for_lock=True)) as repo, lock_repo(repo):
+        if not path.exists():
+            return False
+        tree = parse_yaml_for_update(path.read_text(encoding="utf-8"), str(path))
+        entries = tree.get("stages", {})
+        names = order(list(entries))
+        if names == list(entries):
+            return False
+        if not names:
+            path.unlink()
+            return True
+        tree["stages"] = {name: entries[name] for name in names}
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_text(dumps_yaml(tree), encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return True
+
+
+@contextlib.contextmanager
+def _session(
+    command: list[str], root: Path, *, python: Path | None = None, piped: bool = False
+) -> Iterator[subprocess.Popen[str]]:
+    """Yield a process in a session of its own; whatever ends this block ends all of that session."""
+    process = subprocess.Popen(
+        command,
+        cwd=root,
+        env=environment(python),
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE if piped else None,
+        stderr=subprocess.STDOUT if piped else None,
+    )
+    try:
+        yield process
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_SECONDS_TO_END)
+            # DVC has ended; the stage in its session may take longer, so the second round follows
+
+
+def _error(text: str) -> RuntimeError:
+    """Make the exception that DVC's words call for."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if "rror:" in line or "ERROR" in line]
+    words = "; ".join(dict.fromkeys(errors[-3:])) or "; ".join(lines[-3:]) or "DVC failed silently"
+    kind = Locked if any(sign in text for sign in _LOCKED) else Failed
+    return kind(words)
+
+
+def _chain(error: BaseException) -> str:
+    """Join the words of an exception and its causes in one line."""
+    words = []
+    step: BaseException | None = error
+    while step is not None:
+        words.append(" ".join(str(step).split()))
+        step = step.__cause__
+    return ": ".join(dict.fromkeys(word for word in words if word))
+
+
+def terminate_as_interrupt() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, so that the stage's session ends with it."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def main() -> None:
+    """Bring everything, or the stage named on the command line, up to date; say where the report is."""
+    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("target", nargs="?", help="run only up to this stage")
+    target = parser.parse_args().target
+    terminate_as_interrupt()
+    try:
+        current = graph()
+        known = [stage.name for stage in current]
+        if target and target not in known:
+            raise Failed(f"unknown stage {target!r}: known are {', '.join(known)}")
+        for path in forget_removed_runs(current=current):
+            print(f"removed {path}: no stage writes it any more", flush=True)
+        repro(*([target] if target else []))
+        canonical_lock(current=current)
+    except (Locked, Failed, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept, run again to go on", file=sys.stderr)
+        sys.exit(130)
+    print(f"up to date up to {target}" if target else f"report: {REPORT}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""record: keep of a finished study what proves it later, beside its study.yaml, in plain git.
+
+lock file, parameters, metrics, the commit of the code, the processor and the durations: numbers
+and hashes only, no pixels, no weights, no rows per image. openings.csv grows by one line at each
+recording: how often the test set was opened is part of the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import io
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from flows import pipeline, repository, study
+
+# What a run of a study changes; anything else must be committed before a record is made.
+RESULTS = re.compile(
+    r"params\.yaml$|dvc\.lock$|reports/|studies/[^/]+/record/|data/raw/[^/]+\.dvc$"
+)
+
+
+def folder(name: str) -> Path:
+    """Return the folder that holds the record of the study `name`."""
+    return study.STUDIES / name / "record"
+
+
+def refusals(name: str) -> list[str]:
+    """Return why the study can't be recorded now, each with its cure; empty if it can."""
+    found = []
+    if study.PARAMS_FILE.read_text(encoding="utf-8") != study.text(name):
+        found.append(
+            f"params.yaml is not the study {name}: run `make study STUDY={name}` and `make repro`"
+        )
+    strange = [path for path in repository.changed() if not RESULTS.match(path)]
+    if strange:
+        found.append(
+            f"git knows changes besides the results, first {strange[0]}: commit them first, "
+            "a record names one commit"
+        )
+    if not found and (outdated := pipeline.status()):
+        found.append(f"not up to date: {', '.join(outdated)}; run `make repro`")
+    return found
+
+
+def metrics() -> dict[str, Any]:
+    """Return the numbers of compare and of each model's evaluation."""
+    result: dict[str, Any] = {"compare": _json(Path("reports/compare/metrics.json"))}
+    for path in sorted(Path("reports/evaluate").glob("*/metrics.json")):
+        result.setdefault("evaluate", {})[path.parent.name] = _json(path)
+    return result
+
+
+def data_hashes(lock: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return md5, size and number of files of each raw data set that an ingest stage read."""
+    found = {}
+    for name, entry in lock.items():
+        if not name.startswith("ingest@"):
+            continue
+        for dep in entry.get("deps", []):
+            if dep["path"].startswith("data/raw/"):
+                keys = ("md5", "size", "nfiles")
+                found[name.partition("@")[2]] = {key: dep[key] for key in keys if key in dep}
+    return found
+
+
+def host() -> dict[str, Any]:
+    """Return what only this machine knows: durations per stage, processor, cores."""
+    paths = [Path("reports/host") / f"{stage}.json" for stage in pipeline.stages()]
+    seconds = {path.stem: _json(path).get("seconds") for path in paths if path.exists()}
+    return {"processor": processor(), "cores": os.cpu_count(), "seconds": seconds}
+
+
+def processor() -> str:
+    """Return the processor's name as the system gives it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def openings(text: str, *, date: str, commit: str, models: list[str]) -> str:
+    """Return the table of openings `text` with one more line."""
+    buffer = io.StringIO(newline="")
+    if not text:
+        csv.writer(buffer, lineterminator="\n").writerow(["date_utc", "commit", "models"])
+    csv.writer(buffer, lineterminator="\n").writerow([date, commit, " ".join(models)])
+    return text + buffer.getvalue()
+
+
+def write(name: str) -> Path:
+    """Write the record of the study `name`; raise ValueError that lists why it can't be."""
+    found = refusals(name)
+    if found:
+        raise ValueError("\n".join(found))
+    target, commit = folder(name), repository.commit("HEAD")
+    lock, numbers = pipeline.read_lock(), metrics()
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(pipeline.LOCK_FILE, target / "dvc.lock")
+    shutil.copyfile(study.PARAMS_FILE, target / "params.yaml")
+    _write_json(target / "metrics.json", numbers)
+    about = {"commit": commit, "study": name, "data": data_hashes(lock)}
+    _write_json(target / "record.json", about)
+    _write_json(target / "host.json", host())
+    table = target / "openings.csv"
+    before = table.read_text(encoding="utf-8") if table.exists() else ""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    models = sorted(numbers.get("evaluate", {}))
+    _write(table, openings(before, date=now, commit=commit, models=models))
+    return target
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing: run `make repro`") from None
+
+
+def _write_json(path: Path, tree: Any) -> None:
+    _write(path, json.dumps(tree, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Record the study named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m flows.record", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("name", help="a folder of studies/")
+    name = parser.parse_args().name
+    try:
+        target = write(name)
+    except (ValueError, OSError, pipeline.Failed, pipeline.Locked) as error:
+        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
+        sys.exit(1)
+    print(
+        f"{target}: {', '.join(sorted(path.name for path in target.iterdir()))}; commit this folder"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""study: compose params.yaml from studies/defaults.yaml and studies/<name>/study.yaml.
+
+Mappings merge, lists and single values replace. A mapping that holds "*" in the defaults is a table
+of named recipes: each recipe starts from the defaults' "*", then the study's "*", then its own
+keys, and only those that the list `runs` beside the table names are written. The result has one
+canonical form (the defaults' order and comments), so composing twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import io
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.representer import RoundTripRepresenter
+
+STUDIES = Path("studies")
+PARAMS_FILE = Path("params.yaml")
+_BASE = "*"
+_FLOW_WIDTH = 112  # a mapping or list of single values that is longer gets one line per entry
+
+
+def known() -> list[str]:
+    """List the studies, sorted."""
+    return sorted(path.parent.name for path in STUDIES.glob("*/study.yaml"))
+
+
+def compose(name: str) -> dict[str, Any]:
+    """Return the complete parameters of the study `name`; raise ValueError that lists every fault."""
+    if name not in known():
+        raise ValueError(f"unknown study {name!r}: known are {', '.join(known()) or 'none'}")
+    changes = _read(STUDIES / name / "study.yaml")
+    changes.pop("about", None)
+    faults: list[str] = []
+    tree = _merge(_read(STUDIES / "defaults.yaml"), changes, "", faults)
+    if faults:
+        where = STUDIES / name / "study.yaml"
+        raise ValueError("\n".join(f"{where}: {fault}" for fault in faults))
+    return {"study": name, **tree}
+
+
+def text(name: str) -> str:
+    """Return params.yaml of the study `name`, byte for byte as `write` writes it."""
+    comments = dict(_comments(_round_trip().load(STUDIES / "defaults.yaml")))
+    root = _commented(compose(name), (), comments)
+    for section in list(root)[1:]:
+        if isinstance(root[section], Mapping):
+            root.yaml_set_comment_before_after_key(section, before="\n")
+    buffer = io.StringIO()
+    buffer.write(f"# Written by `make study STUDY={name}` from studies/defaults.yaml and\n")
+    buffer.write(
+        f"# studies/{name}/study.yaml. Change numbers here to try them, there to keep them.\n"
+    )
+    _round_trip().dump(root, buffer)
+    return "\n".join(line.rstrip() if line.strip() != "#" else "" for line in
+                     buffer.getvalue().splitlines()) + "\n"  # fmt: skip
+
+
+def write(name: str) -> list[str]:
+    """Write params.yaml for the study `name`; return what changed, one line per key."""
+    content, after = text(name), compose(name)
+    exists = PARAMS_FILE.exists()
+    lines = changes(_read(PARAMS_FILE), after) if exists else [f"{PARAMS_FILE}: new, study {name}"]
+    if not exists or PARAMS_FILE.read_text(encoding="utf-8") != content:
+        partial = PARAMS_FILE.with_name(f".{PARAMS_FILE.name}.{os.getpid()}.partial")
+        try:
+            partial.write_text(content, encoding="utf-8")
+            partial.replace(PARAMS_FILE)
+        finally:
+            partial.unlink(missing_ok=True)
+    return lines
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Say the difference of two parameter trees, one line per key, in the order of `after`."""
+    old, new = dict(_leaves(before)), dict(_leaves(after))
+    lines = []
+    for key in [*new, *(key for key in old if key not in new)]:
+        if key not in old:
+            lines.append(f"{key}: new, {_show(new[key])}")
+        elif key not in new:
+            lines.append(f"{key}: {_show(old[key])}, gone")
+        elif old[key] != new[key] or type(old[key]) is not type(new[key]):
+            lines.append(f"{key}: {_show(old[key])} → {_show(new[key])}")
+    return lines
+
+
+def _merge(base: Any, change: Mapping[str, Any], where: str, faults: list[str]) -> dict[str, Any]:
+    """Return `base` with `change` merged into it; note what `base` does not know."""
+    if _BASE in base:
+        return _merge_recipes(base[_BASE], change, where, faults)
+    result = copy.deepcopy(dict(base))
+    for key in change:
+        if base and key not in base:
+            faults.append(f"{where}{key} is unknown: known are {', '.join(map(str, base))}")
+    for key in [*result, *(key for key in change if not base)]:
+        old, new = result.get(key), change.get(key, {})
+        if isinstance(old, dict) and (key not in change or isinstance(new, Mapping)):
+            result[key] = _merge(old, new, f"{where}{key}.", faults)
+        elif isinstance(old, dict):
+            faults.append(f"{where}{key} must be a mapping, not {new!r}")
+        elif key in change:
+            result[key] = copy.deepcopy(new)
+    for key, value in base.items():
+        if isinstance(value, Mapping) and _BASE in value:
+            result[key] = _named(result[key], result.get("runs"), f"{where}{key}", faults)
+    return result
+
+
+def _merge_recipes(
+    base: Mapping[str, Any], change: Mapping[str, Any], where: str, faults: list[str]
+) -> dict[str, Any]:
+    """Return every recipe of `change`, complete; "*" itself is not among them."""
+    start = _merge(base, change.get(_BASE) or {}, f"{where}{_BASE}.", faults)
+    return {
+        name: _merge(start, recipe or {}, f"{where}{name}.", faults)
+        for name, recipe in change.items()
+        if name != _BASE
+    }
+
+
+def _named(recipes: Mapping[str, Any], runs: Any, where: str, faults: list[str]) -> dict[str, Any]:
+    """Return the recipes that `runs` names, in that order."""
+    list_name = f"{where.rpartition('.')[0]}.runs"
+    if not isinstance(runs, list):
+        faults.append(f"{list_name} must be a list of names, not {runs!r}")
+        return {}
+    for name in runs:
+        if name not in recipes:
+            faults.append(
+                f"{list_name} names {name!r}, but {where}.{name} is missing: add it "
+                f"(`{name}: {{}}` takes every default)"
+            )
+    return {name: recipes[name] for name in runs if name in recipes}
+
+
+def parse(text: str, *, where: str = "the text") -> dict[str, Any]:
+    """Return the mapping that a YAML text holds; raise ValueError that names `where`."""
+    try:
+        tree = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise ValueError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ValueError(f"{where} must hold a mapping, not {type(tree).__name__}")
+    return tree
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return parse(path.read_text(encoding="utf-8"), where=str(path))
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing") from None
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes null as a word: an empty cell looks like a forgotten value."""
+
+
+_Representer.add_representer(
+    type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
+def _round_trip() -> YAML:
+    yaml = YAML()
+    yaml.Representer = _Representer
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _comments(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield (path of keys, the comment behind that key's line) for a mapping read round trip."""
+    if not isinstance(node, CommentedMap):
+        return
+    for key, value in node.items():
+        tokens = node.ca.items.get(key, [])
+        behind = [token for token in tokens if token is not None and not isinstance(token, list)]
+        if behind:
+            first = behind[0].value.splitlines()[0].strip()
+            if first.startswith("#"):
+                yield (*path, key), first.lstrip("# ")
+        yield from _comments(value, (*path, key))
+
+
+def _commented(node: Any, path: tuple[str, ...], comments: Mapping[tuple[str, ...], str]) -> Any:
+    """Return `node` in the canonical layout: short flat values in one line, the rest in blocks."""
+    if isinstance(node, dict):
+        mapping = CommentedMap()
+        flat = len(path) > 1 and _flat(node)
+        for key, value in node.items():
+            inner = (*path, key)
+            mapping[key] = _commented(value, inner, comments)
+            # a recipe's keys carry the comments of the defaults' "*"
+            in_recipe = len(inner) > 3 and inner[1] == "recipes"
+            comment = comments.get((*inner[:2], _BASE, *inner[3:]) if in_recipe else inner)
+            if comment and not flat:
+                mapping.yaml_add_eol_comment(comment, key, column=0)
+        if flat or not node:
+            mapping.fa.set_flow_style()
+        return mapping
+    if isinstance(node, list):
+        sequence = CommentedSeq(_commented(value, (*path, "-"), comments) for value in node)
+        if _flat(node):
+            sequence.fa.set_flow_style()
+        return sequence
+    return node
+
+
+def _flat(node: Any) -> bool:
+    """Tell whether a mapping or list holds only single values (or lists of them) and is short."""
+    values = node.values() if isinstance(node, dict) else node
+    simple = all(
+        not isinstance(value, dict | list)
+        or (isinstance(value, list) and not any(isinstance(x, dict | list) for x in value))
+        for value in values
+    )
+    return simple and len(str(node)) <= _FLOW_WIDTH
+
+
+def _leaves(node: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            yield from _leaves(value, f"{where}.{key}" if where else str(key))
+    elif where:
+        yield where, node
+
+
+def _show(value: Any) -> str:
+    """Return a value in one line of YAML."""
+    buffer = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.width = True, 4096
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(value, buffer)
+    return buffer.getvalue().removesuffix("\n").removesuffix("\n...")
+
+
+def main() -> None:
+    """Write params.yaml for the study named on the command line and print what changed."""
+    parser = argparse.ArgumentParser(prog="python -m flows.study", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("name", help="a folder of studies/")
+    name = parser.parse_args().name
+    try:
+        lines = write(name)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    print("\n".join(lines) if lines else f"params.yaml is already the study {name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""verify: run a commit, or a study's record, again in a clean clone and compare every byte.
+
+The clone has an empty DVC cache and no run cache: `dvc repro -f --no-run-cache` makes every output
+anew. What proves something is the comparison with the recorded lock entries, since DVC itself says
+"up to date" about whatever its lock file holds. The first stage and file that differ are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows import pipeline, record, repository, study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What is to be proved: the code of a commit gives these outputs from these parameters."""
+
+    commit: str
+    params: str
+    """text of params.yaml"""
+    lock: str
+    """text of dvc.lock"""
+    reports: bool
+    """whether the commit also holds the reports of these parameters"""
+
+
+def claim(*, revision: str | None, name: str | None, root: Path = pipeline.HERE) -> Claim:
+    """Return the claim of a revision (HEAD without one) or of a study's record."""
+    if name is None:
+        commit = repository.commit(revision or "HEAD", root=root)
+        params = repository.git("show", f"{commit}:params.yaml", root=root)
+        lock = repository.git("show", f"{commit}:{pipeline.LOCK_FILE}", root=root)
+        return Claim(commit=commit, params=params, lock=lock, reports=True)
+    if name not in study.known():
+        raise ValueError(f"unknown study {name!r}: known are {', '.join(study.known()) or 'none'}")
+    folder = record.folder(name)
+    if not (root / folder / "record.json").exists():
+        raise ValueError(f"{folder} holds no record: run `make record STUDY={name}` first")
+    texts = {}
+    for file in ("record.json", "params.yaml", "dvc.lock"):
+        texts[file] = (
+            repository.git(
+                "show", f"{repository.commit(revision, root=root)}:{folder}/{file}", root=root
+            )
+            if revision
+            else (root / folder / file).read_text(encoding="utf-8")
+        )
+    commit = repository.commit(json.loads(texts["record.json"])["commit"], root=root)
+    return Claim(commit=commit, params=texts["params.yaml"], lock=texts["dvc.lock"], reports=False)
+
+
+def prepare(clone: Path, claim: Claim, *, root: Path) -> None:
+    """Make the clone: the commit's files, the claim's parameters and lock, an empty cache of its own."""
+    # --shared reads git's objects in place, so that a commit on no branch can be proved too
+    repository.git("clone", "--quiet", "--shared", "--no-checkout", str(root.resolve()), str(clone))
+    repository.git("checkout", "--quiet", "--detach", claim.commit, root=clone)
+    (clone / ".dvc" / "config.local").write_text("[cache]\n    dir = cache\n", encoding="utf-8")
+    (clone / "params.yaml").write_text(claim.params, encoding="utf-8")
+    (clone / pipeline.LOCK_FILE).write_text(claim.lock, encoding="utf-8")
+    for path in _raw(clone, claim.params):
+        if not (root / path).exists():
+            raise ValueError(
+                f"{path} is missing in this checkout: run `make data DATASET={Path(path).parts[2]} "
+                "FROM=<the downloaded folder>`, then verify again"
+            )
+        _link(root / path, clone / path)
+
+
+def _raw(clone: Path, params: str) -> list[str]:
+    """Return the paths under data/raw that the clone's stages read and no stage writes, sorted."""
+    entries = pipeline.read_lock(clone).values()
+    made = {out["path"] for entry in entries for out in entry.get("outs", [])}
+    read = {dep["path"] for entry in entries for dep in entry.get("deps", [])}
+    read |= set(_words(study.parse(params)))
+    chosen = {path for path in read - made if path.startswith("data/raw/")}
+    return sorted(
+        path for path in chosen if not any(Path(other) in Path(path).parents for other in chosen)
+    )
+
+
+def _words(node: Any) -> Iterator[str]:
+    """Yield every word in a tree of parameters."""
+    if isinstance(node, dict | list):
+        for value in node.values() if isinstance(node, dict) else node:
+            yield from _words(value)
+    elif isinstance(node, str):
+        yield node
+
+
+def _link(source: Path, target: Path) -> None:
+    """Bring a file or folder into the clone, by hard links where the disk allows it."""
+
+    def link(one: str, other: str) -> str:
+        try:
+            os.link(one, other)
+        except OSError:
+            shutil.copyfile(one, other)
+        return other
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=link, dirs_exist_ok=True)
+    else:
+        link(str(source), str(target))
+
+
+def interpreter(clone: Path, *, root: Path) -> Path:
+    """Return a Python with the clone's own locked versions: this one if they are the same."""
+    locks = [(folder / "requirements.lock").read_bytes() for folder in (clone, root)]
+    if locks[0] == locks[1]:
+        return Path(sys.executable)
+    print("the commit has other versions: setting them up", flush=True)
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("VENV", "MAKEFLAGS")
+    }
+    result = subprocess.run(["make", "setup"], cwd=clone, env=environment, check=False)
+    if result.returncode:
+        raise ValueError("`make setup` failed in the clone")
+    return clone / ".venv" / "bin" / "python"
+
+
+def run(clone: Path, *, python: Path) -> None:
+    """Check the clone's parameters and run its whole pipeline, every output made anew."""
+    result = subprocess.run(
+        [str(python), "-m", "stages", "--check"],
+        cwd=clone,
+        env=pipeline.environment(python),
+        check=False,
+    )
+    if result.returncode:
+        raise ValueError("the preflight failed in the clone")
+    pipeline.forget_removed_runs(clone)
+    pipeline.repro(root=clone, python=python, force=True)
+
+
+def differences(clone: Path, claim: Claim, *, root: Path) -> list[str]:
+    """Return a line for each output that is not as claimed, in the order of the stages."""
+    expected = study.parse(claim.lock).get("stages", {})
+    found = pipeline.read_lock(clone)
+    changed = repository.changed(root=clone)
+    lines, explained = [], {"params.yaml", pipeline.LOCK_FILE}
+    for stage in pipeline.graph(clone):
+        if stage.name not in expected:
+            lines.append(
+                f"{stage.name}: dvc.lock has no entry for it (run `make repro` and commit)"
+            )
+            continue
+        lines += _outputs(stage, expected[stage.name], found[stage.name], clone, root)
+        for path in changed:
+            if any(_inside(path, out) for out in stage.outs):
+                explained.add(path)
+                line = f"{stage.name}: {path} is not as committed"
+                if claim.reports and not any(_names(other, stage.name, path) for other in lines):
+                    lines.append(line)
+        lines += _inputs(stage.name, expected[stage.name], found[stage.name])
+    known = {stage.name for stage in pipeline.graph(clone)}
+    lines += [
+        f"{name}: dvc.lock has an entry, but no such stage"
+        for name in expected
+        if name not in known
+    ]
+    rest = [path for path in changed if path not in explained and not path.startswith("data/raw/")]
+    if claim.reports:
+        lines += [f"{path} is not as committed, though no stage writes it" for path in rest]
+    return lines
+
+
+def _outputs(
+    stage: pipeline.Stage, expected: dict[str, Any], found: dict[str, Any], clone: Path, root: Path
+) -> Iterator[str]:
+    """Yield a line for each output whose hash is not the recorded one, naming the file in a folder."""
+    recorded = {out["path"]: out for out in expected.get("outs", [])}
+    made = {out["path"]: out for out in found.get("outs", [])}
+    for path in sorted({*recorded, *made}):
+        if recorded.get(path) != made.get(path):
+            old, new = (_hash(entries.get(path)) for entries in (recorded, made))
+            file = _file_in(clone, root, path, old) if ".dir" in old else path
+            yield f"{stage.name}: {file} differs (recorded {old}, made {new})"
+
+
+def _hash(entry: dict[str, Any] | None) -> str:
+    """Say a lock entry's hash and size."""
+    return f"{entry['md5']}, {entry.get('size')} bytes" if entry else "nothing"
+
+
+def _file_in(clone: Path, root: Path, path: str, recorded: str) -> str:
+    """Name the first file in which the folder `path` differs from its recorded listing."""
+    old = pipeline.listing(root, recorded.partition(",")[0])
+    if old is None:
+        return f"{path} (a folder; this checkout's cache lacks the recorded one, so no file can be named)"
+    new = pipeline.tree(clone, path)
+    for inside in sorted({*old, *new}):
+        if old.get(inside) != new.get(inside):
+            return f"{path}/{inside}"
+    return (
+        f"{path} (all files as this checkout's cache has them: the recorded hash itself is altered)"
+    )
+
+
+def _inputs(name: str, expected: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
+    """Yield a line if the recorded entry speaks of other code or parameters than the commit holds."""
+    recorded = {dep["path"]: dep.get("md5") for dep in expected.get("deps", [])}
+    used = {dep["path"]: dep.get("md5") for dep in found.get("deps", [])}
+    stale = [
+        path
+        for path in sorted({*recorded, *used})
+        if recorded.get(path) != used.get(path) and not path.startswith(("data/", "reports/"))
+    ]
+    if expected.get("params") != found.get("params"):
+        stale.append("params.yaml")
+    if expected.get("cmd") != found.get("cmd"):
+        stale.append("dvc.yaml")
+    if stale:
+        yield f"{name}: its lock entry is of another {', '.join(stale)} (run `make repro` and commit)"
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def _names(line: str, stage: str, path: str) -> bool:
+    """Tell whether a line already names this file of this stage."""
+    return line.startswith(f"{stage}: {path} ")
+
+
+def verify(*, revision: str | None, name: str | None, root: Path = pipeline.HERE) -> str:
+    """Prove a revision or a study's record; return the result line, raise ValueError with the differences."""
+    start = time.monotonic()
+    wanted = claim(revision=revision, name=name, root=root)
+    print(
+        f"verify: commit {wanted.commit[:12]}{f', study {name}' if name else ''}, in a clean clone",
+        flush=True,
+    )
+    folder = Path(tempfile.mkdtemp(prefix="cxrepro-verify-"))
+    clone = folder / "clone"
+    # DVC's notes on files go beside the clone too: nothing stays behind elsewhere
+    os.environ["DVC_SITE_CACHE_DIR"] = str(folder / "site")
+    try:
+        prepare(clone, wanted, root=root)
+        run(clone, python=interpreter(clone, root=root))
+        lines = differences(clone, wanted, root=root)
+        if lines:
+            head = (
+                f"{len(lines)} differences, in the order of the stages:"
+                if lines[1:]
+                else "1 difference:"
+            )
+            raise ValueError("\n".join([head, *lines]))
+    except BaseException:
+        print(f"verify: the clone is kept in {clone}", file=sys.stderr)
+        raise
+    stages = pipeline.graph(clone)
+    shutil.rmtree(folder)
+    outputs = sum(len(stage.outs) for stage in stages)
+    seconds = time.monotonic() - start
+    return f"verify: {outputs} outputs of {len(stages)} stages identical ({seconds:.0f} s)"
+
+
+def main() -> None:
+    """Verify what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m flows.verify", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--rev", help="a commit, branch or tag; HEAD without it")
+    parser.add_argument("--study", help="prove this study's record, on the commit it names")
+    arguments = parser.parse_args()
+    pipeline.terminate_as_interrupt()
+    try:
+        print(verify(revision=arguments.rev, name=arguments.study))
+    except (ValueError, OSError, pipeline.Failed, pipeline.Locked) as error:
+        for line in str(error).splitlines():
+            print(f"verify: {line}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("verify: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""A record is refused unless it would be true, holds numbers and hashes only, and can be verified."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flows import record
+from tests.flows import toy
+
+
+def say(root, *arguments):
+    return toy.python(root, "-m", "flows.record", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "words"),
+    [
+        ("stages/fit.py", toy.FIT + "# more\n", "first stages/fit.py: commit them first"),
+        (
+            "params.yaml",
+            "study: toy\nseed: 8\n",
+            "params.yaml is not the study toy: run `make study",
+        ),
+        ("new.py", "", "first new.py: commit them first"),
+    ],
+)
+def test_what_is_not_committed_is_refused(repository, path, text, words):
+    (repository / path).write_text(text)
+    said = say(repository, "toy")
+    assert said.returncode == 1
+    assert words in said.stderr
+    assert not (repository / "studies/toy/record").exists()
+
+
+def test_what_is_not_up_to_date_is_refused(repository):
+    (repository / "reports/compare/metrics.json").write_text("{}")
+    said = say(repository, "toy")
+    assert said.returncode == 1
+    assert "not up to date: compare; run `make repro`" in said.stderr
+
+
+@pytest.mark.slow
+def test_a_record_holds_numbers_and_counts_openings_and_is_proved(repository):
+    for _ in range(2):
+        assert say(repository, "toy").returncode == 0
+    folder = repository / "studies/toy/record"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "dvc.lock", "host.json", "metrics.json", "openings.csv", "params.yaml", "record.json",
+    ]  # fmt: skip
+    head = toy.git(repository, "rev-parse", "HEAD").strip()
+    assert json.loads((folder / "record.json").read_text())["commit"] == head
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["compare"] == {"left": {"accuracy": 0.4}, "right": {"accuracy": 0.5}}
+    assert metrics["evaluate"]["right"]["accuracy"] == {"value": 0.5, "low": 0.1, "high": 0.9}
+    lines = (folder / "openings.csv").read_text().splitlines()
+    assert lines[0] == "date_utc,commit,models"
+    assert len(lines) == 3
+    assert all(line.endswith(f"{head},left right") for line in lines[1:])
+    assert (folder / "dvc.lock").read_bytes() == (repository / "dvc.lock").read_bytes()
+
+    said = toy.python(
+        repository, "-m", "flows.verify", "--study", "toy", TMPDIR=str(repository.parent)
+    )
+    assert said.returncode == 0, said.stderr
+    assert "7 outputs of 4 stages identical" in said.stdout
+
+
+def test_a_study_without_a_record_says_so(repository):
+    said = toy.python(repository, "-m", "flows.verify", "--study", "toy")
+    assert said.returncode == 1
+    assert "run `make record STUDY=toy` first" in said.stderr
+
+
+def test_data_hashes_are_those_that_ingest_read():
+    dep = {"path": "data/raw/demo", "hash": "md5", "md5": "0a.dir", "size": 3, "nfiles": 2}
+    lock = {
+        "phantom": {"deps": [{"path": "data/raw/other", "md5": "1"}]},
+        "ingest@demo": {"deps": [{"path": "cxr/x.py", "md5": "2"}, dep]},
+    }
+    assert record.data_hashes(lock) == {"demo": {"md5": "0a.dir", "size": 3, "nfiles": 2}}

@@ -1,0 +1,164 @@
+"""Composition of params.yaml: what merges, what replaces, what is refused, and that it is canonical."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cxr import params
+from flows import study
+
+DEFAULTS = """\
+# words for people
+seed: 5 # the seed
+
+preprocess:
+  steps: # in this order
+    - {name: resize, size_px: 96}
+
+validate:
+  accepted: {} # finding: reason
+
+transfer:
+  runs: []
+  recipes:
+    "*":
+      backbone: small # a timm name
+      options: {}
+      weights: null # or {file, sha256}
+      head: {kind: linear, dropout: 0.2} # what follows
+"""
+
+
+@pytest.fixture
+def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function that writes a study `demo` and composes it."""
+    monkeypatch.chdir(tmp_path)
+    Path("studies/demo").mkdir(parents=True)
+    Path("studies/defaults.yaml").write_text(DEFAULTS)
+
+    def write(text: str) -> dict:
+        Path("studies/demo/study.yaml").write_text(text)
+        return study.compose("demo")
+
+    return write
+
+
+RUNS = "transfer: {runs: [a], recipes: {a: {}}}\n"
+
+
+def test_an_empty_study_is_the_defaults(compose):
+    tree = compose("")
+    assert tree == {
+        "study": "demo",
+        "seed": 5,
+        "preprocess": {"steps": [{"name": "resize", "size_px": 96}]},
+        "validate": {"accepted": {}},
+        "transfer": {"runs": [], "recipes": {}},
+    }
+
+
+def test_mappings_merge_and_lists_replace(compose):
+    tree = compose("preprocess: {steps: [{name: clahe}]}\nvalidate: {accepted: {blur: known}}\n")
+    assert tree["preprocess"]["steps"] == [{"name": "clahe"}]
+    assert tree["validate"]["accepted"] == {"blur": "known"}
+    assert tree["seed"] == 5
+
+
+def test_a_recipe_starts_from_both_stars(compose):
+    tree = compose(
+        "transfer:\n  runs: [a, b]\n  recipes:\n    '*': {backbone: big}\n"
+        "    a: {head: {dropout: 0.5}}\n    b: {backbone: tiny}\n    c: {}\n"
+    )
+    recipes = tree["transfer"]["recipes"]
+    assert list(recipes) == ["a", "b"]  # neither "*" nor the recipe that no run names
+    assert recipes["a"]["backbone"] == "big"
+    assert recipes["a"]["head"] == {"kind": "linear", "dropout": 0.5}
+    assert recipes["b"]["backbone"] == "tiny"
+
+
+def test_a_mapping_takes_the_place_of_null(compose):
+    tree = compose("transfer: {runs: [a], recipes: {a: {weights: {file: x, sha256: y}}}}\n")
+    assert tree["transfer"]["recipes"]["a"]["weights"] == {"file": "x", "sha256": "y"}
+
+
+def test_about_is_for_people(compose):
+    assert "about" not in compose("about: words\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sead: 1\n", "sead is unknown: known are seed, preprocess"),
+        ("preprocess: {step: []}\n", "preprocess.step is unknown: known are steps"),
+        ("preprocess: 3\n", "preprocess must be a mapping, not 3"),
+        ("transfer: {runs: [a], recipes: {a: {lr: 1}}}\n", "transfer.recipes.a.lr is unknown"),
+        ("transfer: {recipes: {'*': {lr: 1}}}\n", r"transfer.recipes.\*.lr is unknown"),
+        ("transfer: {runs: [b], recipes: {a: {}}}\n", "transfer.runs names 'b', but"),
+        ("transfer: {runs: b}\n", "transfer.runs must be a list of names, not 'b'"),
+        ("- 1\n", "must hold a mapping, not list"),
+        ("a: [\n", "is not valid YAML"),
+    ],
+)
+def test_faults_are_named(compose, text, words):
+    with pytest.raises(ValueError, match=words):
+        compose(text)
+
+
+def test_every_fault_is_listed(compose):
+    with pytest.raises(ValueError, match=r"(?s)sead is unknown.*step is unknown"):
+        compose("sead: 1\npreprocess: {step: []}\n")
+
+
+def test_an_unknown_study_lists_the_known(compose):
+    compose("")
+    with pytest.raises(ValueError, match="unknown study 'demmo': known are demo"):
+        study.compose("demmo")
+
+
+def test_text_reads_back_as_composed_and_keeps_comments(compose):
+    tree = compose(RUNS)
+    text = study.text("demo")
+    assert study.parse(text) == tree
+    assert "seed: 5 # the seed\n" in text
+    assert "      backbone: small # a timm name\n" in text
+    assert "      head: {kind: linear, dropout: 0.2} # what follows\n" in text
+    assert "      weights: null # or {file, sha256}\n" in text
+    assert '"*"' not in text
+
+
+def test_stages_read_what_was_written(compose):
+    compose(RUNS)
+    study.write("demo")
+    assert params.value("transfer.recipes.a.head.dropout") == 0.2
+    assert params.seed() == 5
+
+
+def test_writing_twice_changes_nothing(compose):
+    compose(RUNS)
+    assert study.write("demo") == ["params.yaml: new, study demo"]
+    before = Path("params.yaml").stat()
+    assert study.write("demo") == []
+    assert Path("params.yaml").stat().st_mtime_ns == before.st_mtime_ns
+    assert not list(Path(".").glob(".*.partial"))
+
+
+def test_changes_are_said_key_by_key(compose):
+    compose(RUNS)
+    study.write("demo")
+    compose("seed: 6\ntransfer: {runs: [b], recipes: {b: {}}}\n")
+    lines = study.write("demo")
+    assert lines[:2] == ["seed: 5 → 6", "transfer.runs: [a] → [b]"]
+    assert "transfer.recipes.b.backbone: new, small" in lines
+    assert "transfer.recipes.a.weights: null, gone" in lines
+
+
+def test_a_change_of_type_is_a_change():
+    assert study.changes({"a": 1}, {"a": 1.0}) == ["a: 1 → 1.0"]
+    assert study.changes({"a": 1}, {"a": True}) == ["a: 1 → true"]
+
+
+@pytest.mark.parametrize("name", study.known())
+def test_studies_compose(name):
+    assert study.parse(study.text(name)) == study.compose(name)
