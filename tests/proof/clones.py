@@ -1,0 +1,45 @@
+"""Clean clones of HEAD for the long proofs: what only a whole run can show."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Run git in `root` under a name of its own."""
+    identity = ("-c", "user.name=Proof", "-c", "user.email=proof@example.org")
+    command = ["git", *identity, *arguments]
+    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+
+
+def clone(folder: Path) -> Path:
+    """Clone HEAD into `folder`, with nothing of this checkout's cache."""
+    git(ROOT, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder))
+    return folder
+
+
+def make(root: Path, *words: str, before: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """Run make in a clone with this environment's packages; `before` goes before the command."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
+    lent = {
+        "VENV": str(Path(sys.executable).parents[1]),
+        "DVC_SITE_CACHE_DIR": str(root.parent / "site"),
+    }
+    return subprocess.run(
+        [*before, "make", *words],
+        cwd=root, env={**inherited, **lent, **environment}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def reproduced(root: Path, *words: str, **options) -> bytes:
+    """Run `make repro` in a clone, insist that it ends well, and return the text of dvc.lock."""
+    said = make(root, *(words or ("repro",)), **options)
+    assert said.returncode == 0, said.stdout[-3000:] + said.stderr[-3000:]
+    return (root / "dvc.lock").read_bytes()

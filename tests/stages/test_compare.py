@@ -1,0 +1,88 @@
+"""compare: only the named models, best first, one clear error for a missing report."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cxr import artifacts
+from stages import compare as stage
+
+
+def _value(value):
+    return {"value": value, "low": None if value is None else value - 0.1, "high": value}
+
+
+def _result(auroc, accuracy=0.7):
+    label = {"support": 5, "precision": 0.5, "recall": 0.5, "f1": 0.5, "auroc": _value(0.8)}
+    return {
+        "accuracy": _value(accuracy), "balanced_accuracy": _value(0.7), "macro_f1": _value(0.6),
+        "auroc": _value(auroc), "parameters": 1000, "macs": 5000, "weights_bytes": 4100,
+        "chance": {"accuracy": 0.5, "auroc": 0.5}, "labels": ["a"], "per_label": {"a": label},
+        "backbone": "resnet10t", "loss": "cross_entropy", "images": 10, "patients": 5, "folds": 1,
+        "confidence": 0.95, "confusion": [[10]], "thresholds": None,
+        "calibration": {"ece": 0.1, "bins": 15, "brier": 0.2},
+        "bootstrap": {"samples": 10, "left_out": {}},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, auroc in (("one", 0.8), ("two", 0.9), ("gone", 0.99)):
+        artifacts.write_json(Path("reports/evaluate") / name / "metrics.json", _result(auroc))
+    artifacts.write_text(
+        Path("params.yaml"),
+        "study: toy\nseed: 1\ntransfer: {runs: [one, two]}\ncompare: {sort_by: auroc}\n",
+    )
+    return tmp_path
+
+
+def test_only_the_named_models_are_compared_and_the_best_stands_first(workspace):
+    line = stage.main()
+    assert line == "2 model(s), best two: auroc 0.900"
+    table = artifacts.read_csv(workspace / "reports/compare/plots/table.csv")
+    assert table["model"].tolist() == ["two", "one"]
+    metrics = json.loads((workspace / "reports/compare/metrics.json").read_text())
+    assert metrics["one"] == {
+        "accuracy": 0.7, "auroc": 0.8, "macro_f1": 0.6, "macs": 5000, "parameters": 1000,
+    }  # fmt: skip
+    page = (workspace / "reports/index.html").read_text()
+    assert "two" in page and "gone" not in page
+
+
+def test_the_same_bytes_twice_without_clock_host_or_path(workspace):
+    def outputs():
+        stage.main()
+        files = [workspace / "reports/index.html", *(workspace / "reports/compare").rglob("*.*")]
+        return {path: path.read_bytes() for path in files}
+
+    first = outputs()
+    assert first == outputs()
+    assert str(workspace).encode() not in b"".join(first.values())
+
+
+def test_a_missing_report_is_named_with_its_cure(workspace):
+    with pytest.raises(ValueError, match="no report of three; run `dvc repro evaluate`, or take"):
+        stage.read_results(["one", "three"], Path("reports/evaluate"))
+    with pytest.raises(ValueError, match=r"transfer\.runs is empty"):
+        stage.read_results([], Path("reports/evaluate"))
+
+
+def test_equal_models_stand_by_name_and_undefined_ones_last():
+    results = {"b": _result(0.8), "a": _result(0.8), "c": _result(None), "d": _result(0.9)}
+    assert stage.compare(results, sort_by="auroc")["model"].tolist() == ["d", "a", "b", "c"]
+
+
+def test_models_are_sorted_by_the_chosen_metric():
+    results = {"a": _result(0.9, accuracy=0.5), "b": _result(0.8, accuracy=0.6)}
+    assert stage.compare(results, sort_by="accuracy")["model"].tolist() == ["b", "a"]
+
+
+def test_the_portrait_is_shown_only_where_phantom_is_a_data_set(workspace):
+    artifacts.write_bytes(Path("reports/phantom/plots/portrait.png"), b"png")
+    shown = {}
+    for datasets in ([], ["phantom"]):
+        paths = stage.figure_paths(Path("reports"), datasets)
+        shown[len(datasets)] = "portrait" in paths
+    assert shown == {0: False, 1: True}

@@ -1,0 +1,145 @@
+"""Preflight: every fault of params.yaml and of the files it names is one line with its cure."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows import study
+from stages import __main__ as preflight
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """The complete parameters of the default study, in an empty folder."""
+    parameters = study.compose("phantom")
+    monkeypatch.chdir(tmp_path)
+    return copy.deepcopy(parameters)
+
+
+def test_the_default_study_has_no_fault(tree):
+    assert preflight.faults(tree) == []
+
+
+def the_fault(tree: dict) -> str:
+    """Return the only fault of `tree`."""
+    found = preflight.faults(tree)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tree, monkeypatch):
+    Path("data").mkdir()
+    writable = preflight.os.access  # for root every folder is writable, so the answer is made up
+    monkeypatch.setattr(
+        preflight.os, "access", lambda path, mode: str(path) != "data" and writable(path, mode)
+    )
+    assert the_fault(tree).startswith("data can't be written: make it writable")
+
+
+def test_an_unknown_section_is_named(tree):
+    tree["sprit"] = {}
+    assert "section sprit is unknown: known are study, seed, compare" in the_fault(tree)
+
+
+def test_a_missing_section_is_named(tree):
+    del tree["evaluate"]
+    assert "section evaluate is missing: run `make study" in the_fault(tree)
+
+
+def test_unknown_missing_and_mistyped_keys_are_each_a_line(tree):
+    tree["split"].update(fold=3)
+    del tree["split"]["respect_given"]
+    run = tree["transfer"]["runs"][0]
+    tree["transfer"]["recipes"][run]["epochs"] = "many"
+    tree["seed"] = "five"
+    text = "\n".join(preflight.faults(tree))
+    assert text.count("\n") == 3
+    assert "split.fold is unknown" in text
+    assert "split.respect_given is missing" in text
+    assert f"transfer.recipes.{run}.epochs must be int, not 'many'" in text
+    assert "seed must be int, not 'five'" in text
+
+
+def test_an_unknown_plug_in_lists_the_known(tree):
+    tree["preprocess"]["steps"].append({"name": "clahee"})
+    assert "unknown preprocessing 'clahee': known are clahe" in the_fault(tree)
+    tree["preprocess"]["steps"].pop()
+    tree["ingest"]["datasets"].append("nowhere")
+    assert "unknown datasets 'nowhere': known are darkcovidnet" in the_fault(tree)
+
+
+def test_a_step_s_parameters_are_checked(tree):
+    tree["preprocess"]["steps"][0]["size"] = 3
+    assert "preprocess.steps[0].size is unknown" in the_fault(tree)
+
+
+def test_missing_raw_data_come_with_the_command(tree):
+    tree["ingest"]["datasets"].append("darkcovidnet")
+    assert "data/raw/darkcovidnet is missing: run `make data DATASET=darkcovidnet" in the_fault(
+        tree
+    )
+    Path("data/raw/darkcovidnet").mkdir(parents=True)
+    assert "data/raw/darkcovidnet is empty" in the_fault(tree)
+
+
+def test_runs_are_plain_names_with_a_recipe(tree):
+    recipes = tree["transfer"]["recipes"]
+    recipe = next(iter(recipes.values()))
+    tree["transfer"]["runs"].append("other")
+    assert "transfer.recipes.other is missing: known recipes are" in the_fault(tree)
+    tree["transfer"]["runs"][-1] = "../x"
+    recipes["../x"] = recipe
+    assert "transfer.runs: '../x' is not a plain name" in the_fault(tree)
+    tree["transfer"]["runs"].pop()
+    assert "transfer.recipes.../x is in no run" in the_fault(tree)
+    del recipes["../x"]
+    tree["transfer"]["runs"].append(tree["transfer"]["runs"][0])
+    assert "names a run twice" in the_fault(tree)
+
+
+def test_weights_must_be_there_and_be_the_right_ones(tree):
+    recipe = next(iter(tree["transfer"]["recipes"].values()))
+    path = Path("data/raw/weights/net.safetensors")
+    recipe["weights"] = {"file": str(path), "sha256": hashlib.sha256(b"right").hexdigest()}
+    assert f"{path} is missing: run `make data DATASET=weights" in the_fault(tree)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"wrong")
+    assert f"{path} has sha256 {hashlib.sha256(b'wrong').hexdigest()}, not " in the_fault(tree)
+    path.write_bytes(b"right")
+    assert preflight.faults(tree) == []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with this project's code and nothing else."""
+    root = Path(preflight.__file__).parents[1]
+    for name in ("cxr", "stages"):
+        (tmp_path / name).symlink_to(root / name)
+    return tmp_path
+
+
+def test_the_command_line_is_quick_and_lists_the_stages(project):
+    (project / "params.yaml").write_text(study.text("phantom"))
+    start = time.monotonic()
+    said = subprocess.run(
+        [sys.executable, "-m", "stages"], cwd=project, capture_output=True, text=True
+    )
+    assert time.monotonic() - start < 3  # 0.3 s on an idle machine; others may be busy beside us
+    assert said.returncode == 0, said.stderr
+    assert "transfer    train one recipe" in said.stdout
+    assert said.stdout.endswith("parameters complete, raw data and weights in place\n")
+
+
+def test_a_missing_params_yaml_says_which_command_writes_it(project):
+    said = subprocess.run(
+        [sys.executable, "-m", "stages"], cwd=project, capture_output=True, text=True
+    )
+    assert said.returncode == 1
+    assert "params.yaml is missing: run `make study STUDY=phantom`" in said.stderr

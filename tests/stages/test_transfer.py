@@ -1,0 +1,144 @@
+"""transfer: one network per fold, val and train only, the same bytes for any number of workers."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from cxr import artifacts, prepared, seeding
+from stages import transfer
+from tests.training.recipes import TINY, tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ["train"] * 16 + ["val"] * 6 + ["search_val"] * 2 + ["test"] * 6
+
+
+def make_project(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Lay out prepared images, splits and params as the earlier stages would."""
+    rng = seeding.stream(1, "project")
+    names = [f"toy/{i:03d}.png" for i in range(len(PARTS))]
+    index = pd.DataFrame(
+        {
+            "image": names,
+            "patient": names,
+            "source": "toy",
+            "view": "",
+            "age_years": np.nan,
+            "sex": "",
+        }
+    )
+    index["label:a"] = np.arange(len(PARTS)) % 2
+    index["label:b"] = 1 - index["label:a"]
+    images = rng.integers(0, 256, size=(len(PARTS), 32, 32), dtype=np.uint8)
+    prepared.write(folder / "data/prepared", iter(images), index)
+    splits = pd.DataFrame({"image": names, "group": names, "fold_0": PARTS, "fold_1": PARTS[::-1]})
+    artifacts.write_csv(folder / "data/splits.csv", splits)
+    recipe = {**TINY, "epochs": 1}
+    with (folder / "params.yaml").open("w") as file:
+        YAML().dump({"seed": 7, "transfer": {"runs": ["toy"], "recipes": {"toy": recipe}}}, file)
+    return index, splits
+
+
+def run(folder: Path, name: str = "toy", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stages.transfer", name],
+        cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = sorted(
+        p
+        for top in ("data/models", "reports/transfer")
+        for p in (folder / top).rglob("*")
+        if p.is_file()
+    )
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_each_fold_trains_on_its_own_rows_and_never_on_test(tmp_path):
+    index, splits = make_project(tmp_path)
+    first, second = transfer.tasks(tiny(), index, splits, prepared_folder=tmp_path, seed=7)
+    assert first.train_rows.tolist() == list(range(16)) and first.val_rows.tolist() == list(
+        range(16, 22)
+    )
+    assert second.fold == 1 and second.train_rows.tolist() == list(range(14, 30))
+
+
+def test_splits_in_another_order_give_the_same_tasks(tmp_path):
+    index, splits = make_project(tmp_path)
+    shuffled = splits.iloc[::-1]
+    for ours, theirs in zip(
+        transfer.tasks(tiny(), index, splits, prepared_folder=tmp_path, seed=7),
+        transfer.tasks(tiny(), index, shuffled, prepared_folder=tmp_path, seed=7),
+        strict=True,
+    ):
+        assert np.array_equal(ours.train_rows, theirs.train_rows)
+
+
+def test_one_and_two_workers_leave_the_same_bytes(tmp_path):
+    for workers in ("1", "2"):
+        make_project(tmp_path / workers)
+        done = run(tmp_path / workers, CXR_WORKERS=workers)
+        assert done.returncode == 0, done.stderr
+        assert "2 network(s)" in done.stdout
+    one, two = (contents(tmp_path / workers) for workers in ("1", "2"))
+    assert one == two
+    assert sorted(Path(name).name for name in one) == [
+        "config.json", "fold-0.safetensors", "fold-1.safetensors", "history.csv", "history.png",
+        "metrics.json", "recipe.json",
+    ]  # fmt: skip
+
+
+def test_pixels_of_test_images_do_not_enter_the_model(tmp_path):
+    index, splits = make_project(tmp_path)
+    splits["fold_1"] = splits["fold_0"]
+    artifacts.write_csv(tmp_path / "data/splits.csv", splits)
+    assert run(tmp_path).returncode == 0
+    before = contents(tmp_path)
+    images = np.load(tmp_path / "data/prepared/images-000.npy")
+    images[24:] = 0
+    prepared.write(tmp_path / "data/prepared", iter(images), index)
+    assert run(tmp_path).returncode == 0
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"backbone": "mobilenet_v99"}, "unknown backbone 'mobilenet_v99'"),
+        (
+            {"weights": {"file": "nowhere.safetensors", "sha256": "0"}},
+            "nowhere.safetensors is missing: run `make data",
+        ),
+        ({"epochs": "many"}, "transfer.recipes.toy.epochs must be int, not 'many'"),
+    ],
+)
+def test_a_fault_is_one_clear_line_and_leaves_nothing(tmp_path, change, message):
+    make_project(tmp_path)
+    recipe = {**TINY, **change}
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML().dump({"seed": 7, "transfer": {"recipes": {"toy": recipe}}}, file)
+    failed = run(tmp_path)
+    assert failed.returncode == 1
+    assert message in failed.stderr and "Traceback" not in failed.stderr
+    assert contents(tmp_path) == {}
+
+
+def test_summary_is_the_mean_over_folds_of_the_kept_epoch():
+    from cxr.training import loop
+
+    line = loop.Epoch(
+        epoch=0, learning_rate=0.1, train_loss=1.0, val_loss=0.5, val_auroc=0.8, val_accuracy=0.7
+    )
+    better = dataclasses.replace(line, epoch=1, val_auroc=1.0)
+    fitted = [loop.Fitted({}, 0, [line, better]), loop.Fitted({}, 1, [line, better])]
+    summary = transfer.summarise(fitted)
+    assert summary["val_auroc"] == pytest.approx(0.9) and summary["best_epoch"] == 0.5
