@@ -185,16 +185,17 @@ def canonical_lock(root: Path = HERE, *, current: list[Stage] | None = None) -> 
     )
 
 
-def read_lock(root: Path = HERE, *, path: Path | None = None) -> dict[str, Any]:
+def read_lock(root: Path = HERE) -> dict[str, Any]:
     """Return the lock file's entries by stage, in the file's order; empty without a file."""
-    from dvc.utils.serialize import parse_yaml_for_update
+    path = root / LOCK_FILE
+    return parse_lock(path.read_text(encoding="utf-8")) if path.exists() else {}
 
-    path = path or root / LOCK_FILE
-    if not path.exists():
-        return {}
-    return dict(
-        parse_yaml_for_update(path.read_text(encoding="utf-8"), str(path)).get("stages", {})
-    )
+
+def parse_lock(text: str) -> dict[str, Any]:
+    """Return the entries by stage of a lock file's text."""
+    from dvc.utils.serialize import parse_yaml
+
+    return dict(parse_yaml(text, LOCK_FILE).get("stages", {}))
 
 
 def listing(root: Path, md5: str) -> dict[str, str] | None:

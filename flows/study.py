@@ -78,18 +78,25 @@ def write(name: str) -> list[str]:
     return lines
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Say the difference of two parameter trees, one line per key, in the order of `after`."""
-    old, new = dict(_leaves(before)), dict(_leaves(after))
+def changes(before: Any, after: Any, where: str = "") -> list[str]:
+    """Say the difference of two parameter trees, one line per key; a new or gone mapping is one key."""
+    if not (where == "" or (before and after and _both_mappings(before, after))):
+        same = before == after and type(before) is type(after)
+        return [] if same else [f"{where}: {_show(before)} → {_show(after)}"]
     lines = []
-    for key in [*new, *(key for key in old if key not in new)]:
-        if key not in old:
-            lines.append(f"{key}: new, {_show(new[key])}")
-        elif key not in new:
-            lines.append(f"{key}: {_show(old[key])}, gone")
-        elif old[key] != new[key] or type(old[key]) is not type(new[key]):
-            lines.append(f"{key}: {_show(old[key])} → {_show(new[key])}")
+    for key in [*after, *(key for key in before if key not in after)]:
+        inner = f"{where}.{key}" if where else str(key)
+        if key not in before:
+            lines.append(f"{inner}: new, {_show(after[key])}")
+        elif key not in after:
+            lines.append(f"{inner}: {_show(before[key])}, gone")
+        else:
+            lines += changes(before[key], after[key], inner)
     return lines
+
+
+def _both_mappings(one: Any, other: Any) -> bool:
+    return isinstance(one, Mapping) and isinstance(other, Mapping)
 
 
 def _merge(base: Any, change: Mapping[str, Any], where: str, faults: list[str]) -> dict[str, Any]:
@@ -227,16 +234,10 @@ def _flat(node: Any) -> bool:
     return simple and len(str(node)) <= _FLOW_WIDTH
 
 
-def _leaves(node: Any, where: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, Mapping) and node:
-        for key, value in node.items():
-            yield from _leaves(value, f"{where}.{key}" if where else str(key))
-    elif where:
-        yield where, node
-
-
 def _show(value: Any) -> str:
-    """Return a value in one line of YAML."""
+    """Return a value in one line of YAML; of a long mapping only how much it holds."""
+    if isinstance(value, Mapping) and len(str(value)) > _FLOW_WIDTH:
+        return f"{len(value)} keys"
     buffer = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style, yaml.width = True, 4096

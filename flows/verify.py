@@ -147,7 +147,7 @@ def run(clone: Path, *, python: Path) -> None:
 
 def differences(clone: Path, claim: Claim, *, root: Path) -> list[str]:
     """Return a line for each output that is not as claimed, in the order of the stages."""
-    expected = study.parse(claim.lock).get("stages", {})
+    expected = pipeline.parse_lock(claim.lock)
     found = pipeline.read_lock(clone)
     changed = repository.changed(root=clone)
     lines, explained = [], {"params.yaml", pipeline.LOCK_FILE}

@@ -48,7 +48,9 @@ def validate(manifest: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, di
         tables.append(rows.assign(finding=name, severity=checks[name].SEVERITY))
     table = pd.concat(tables)[["finding", "severity", "image", "detail"]]
     table["severity"] = pd.Categorical(table["severity"], SEVERITIES, ordered=True)
-    table = table.sort_values(["severity", "finding", "image", "detail"], ignore_index=True)
+    table = table.sort_values(
+        ["severity", "finding", "image", "detail"], kind="stable", ignore_index=True
+    )
     table["severity"] = table["severity"].astype(str)
     return table, _summary(manifest, table, checks, rules, settings)
 

@@ -1,3 +1,5 @@
+"""The phantom: same bytes, same patients, and nothing but the lungs that tells a class."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -8,10 +10,12 @@ import pandas as pd
 import pytest
 
 from cxr.phantom import cohort as cohorts
-from cxr.phantom import radiograph
+from cxr.phantom import organs, radiograph
 from cxr.phantom.cohort import Cohort, cohort
 from cxr.phantom.patient import CLASSES, FINDINGS, patient
 from cxr.phantom.radiograph import radiographs
+from cxr.phantom.shapes import blurred
+from cxr.phantom.space import Space
 
 OPTIONS = {"image_px": 32, "task": "multiclass", "shuffle_labels": False}
 
@@ -129,8 +133,8 @@ def test_no_draw_of_an_image_knows_the_findings(monkeypatch):
 
 
 def test_shuffled_labels_say_nothing_about_the_findings():
-    plain = cohort(4, patients=200, **OPTIONS)
-    mixed = cohort(4, patients=200, **(OPTIONS | {"shuffle_labels": True}))
+    plain = cohort(4, patients=80, **OPTIONS)
+    mixed = cohort(4, patients=80, **(OPTIONS | {"shuffle_labels": True}))
     assert cohorts.archive(plain) == cohorts.archive(mixed)
     before, after = (pd.DataFrame(study.labels) for study in (plain, mixed))
     assert before.sum().equals(after.sum())
@@ -142,3 +146,35 @@ def test_names_tell_patient_and_number_only(study):
     table = cohorts.table(study)
     assert table["image"].is_unique and table["image"].is_monotonic_increasing
     assert table["image"].str.fullmatch(r"images/p\d{5}_[0-2]\.png").all()
+
+
+def space(**changes: float) -> Space:
+    """The first patient, straight before the film."""
+    pose = {"scale": 1.0, "tilt": 0.0, "turn": 0.0, "shift_x": 0.0, "shift_y": 0.0}
+    pose |= {"breath": 0.0, "scapula": 1.0, "magnified": 1.0}
+    return Space(1, patient(1, 0, task="multiclass"), pose | changes, 64)
+
+
+def test_heart_lies_to_the_image_right_and_grows_with_magnification():
+    heart = organs.heart(space())
+    assert heart[:, 32:].sum() > 1.5 * heart[:, :32].sum()
+    assert (organs.heart(space(magnified=1.15)) > 0).sum() > 1.1 * (heart > 0).sum()
+
+
+def test_right_diaphragm_is_higher_and_sinks_with_breath():
+    standing = space()
+    assert standing.dome(-1).min() < standing.dome(1).min()
+    assert np.allclose(space(breath=0.04).dome(-1), standing.dome(-1) + 0.04)
+
+
+def test_the_patients_anatomy_moves_with_the_pose():
+    there, here = organs.air(space(shift_x=0.125), 1), organs.air(space(), 1)
+    assert np.allclose(there[:, 4:], here[:, :-4])  # 0.125 of the field: 4 of 64 pixels
+
+
+def test_blur_keeps_an_even_field_and_spreads_a_point():
+    assert np.allclose(blurred(np.full((16, 16), 3.0), 2.0), 3.0)
+    point = np.zeros((16, 16))
+    point[8, 8] = 1.0
+    spread = blurred(point, 1.0)
+    assert spread[8, 8] == spread.max() < 0.2 and spread[8, 9] > 0.05

@@ -1,3 +1,5 @@
+"""The phantom's reader beyond the contract of all readers: tasks and missing files."""
+
 from __future__ import annotations
 
 import zipfile

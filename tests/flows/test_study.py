@@ -150,13 +150,16 @@ def test_changes_are_said_key_by_key(compose):
     compose("seed: 6\ntransfer: {runs: [b], recipes: {b: {}}}\n")
     lines = study.write("demo")
     assert lines[:2] == ["seed: 5 → 6", "transfer.runs: [a] → [b]"]
-    assert "transfer.recipes.b.backbone: new, small" in lines
-    assert "transfer.recipes.a.weights: null, gone" in lines
+    assert lines[2].startswith("transfer.recipes.b: new, {backbone: small,")
+    assert lines[3].endswith(", gone")
+    assert len(lines) == 4
 
 
 def test_a_change_of_type_is_a_change():
     assert study.changes({"a": 1}, {"a": 1.0}) == ["a: 1 → 1.0"]
     assert study.changes({"a": 1}, {"a": True}) == ["a: 1 → true"]
+    assert study.changes({"a": None}, {"a": {"b": 1}}) == ["a: null → {b: 1}"]
+    assert study.changes({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "c": 2}}) == ["a.b: 1 → 3"]
 
 
 @pytest.mark.parametrize("name", study.known())

@@ -1,3 +1,5 @@
+"""The stage phantom: what it writes, twice the same, and which parameters it refuses."""
+
 from __future__ import annotations
 
 import hashlib

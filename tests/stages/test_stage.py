@@ -15,11 +15,23 @@ from stages import _stage
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
-    """What a toy needs."""
+class Inner:
+    """A part of it."""
 
     size_px: int
     """side of an image"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What a toy needs."""
+
+    settings: Inner
+    """nested"""
+
+    def side_px(self) -> int:
+        """Code, which no help should print."""
+        return self.settings.size_px
 
 
 def make() -> str:
@@ -170,4 +182,4 @@ def test_help_tells_what_the_stage_does_and_its_parameters(
     assert out.startswith("usage: python -m stages.toy [-h]\n")
     assert "What every stage's command line does" in out
     assert "parameters (params.yaml, section toy):" in out
-    assert "size_px: int\n  side of an image" in out
+    assert "\n  size_px: int  side of an image\n" in out
