@@ -92,7 +92,7 @@ def plugin_folders(file: str) -> frozenset[str]:
             continue
         if ast.unparse(node.func) in ("plugins.load", "plugins.names"):
             first = node.args[0]
-            assert isinstance(first, ast.Constant), (
+            assert isinstance(first, ast.Constant) and isinstance(first.value, str), (
                 f"{file}:{node.lineno}: name the plug-in folder in quotes, so that dvc.yaml can be "
                 "compared with it"
             )
