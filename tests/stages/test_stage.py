@@ -182,3 +182,5 @@ def test_help_tells_what_the_stage_does_and_its_parameters(
     assert out.startswith("usage: python -m stages.toy [-h]\n")
     assert "What every stage's command line does" in out
     assert "parameters (params.yaml, section toy):" in out
+    assert "  settings: Inner  nested\n    size_px: int  side of an image\n" in out
+    assert "return" not in out
