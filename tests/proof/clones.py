@@ -38,6 +38,17 @@ def make(root: Path, *words: str, before: tuple[str, ...] = (), **environment: s
     )  # fmt: skip
 
 
+def dvc(root: Path, *words: str) -> str:
+    """Run DVC in a clone with this environment's packages and return what it said."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    said = subprocess.run(
+        [sys.executable, "-m", "dvc", *words],
+        cwd=root, env={**os.environ, "PATH": path}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stdout[-3000:] + said.stderr[-3000:]
+    return said.stdout + said.stderr
+
+
 def reproduced(root: Path, *words: str, **options) -> bytes:
     """Run `make repro` in a clone, insist that it ends well, and return the text of dvc.lock."""
     said = make(root, *(words or ("repro",)), **options)

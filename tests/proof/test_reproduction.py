@@ -100,6 +100,20 @@ def test_returning_to_earlier_parameters_runs_nothing(reproduced):
     assert clones.git(reproduced, "status", "--porcelain") == ""
 
 
+def test_pull_brings_what_push_sent_and_leaves_nothing_to_run(reproduced, tmp_path):
+    """Where no other data set's data are: the default study must not need them."""
+    other = clones.clone(tmp_path / "other")
+    for root in (reproduced, other):
+        clones.dvc(root, "remote", "add", "--local", "-d", "-f", "store", str(tmp_path / "store"))
+    clones.dvc(reproduced, "push", "--quiet")
+    clones.dvc(other, "pull", "--quiet")
+    assert "up to date" in clones.dvc(other, "status")
+    assert "Running stage" not in clones.dvc(other, "repro")
+    for path in ("data/models/resnet10t/fold-0.safetensors", "data/prepared/index.csv"):
+        assert (other / path).read_bytes() == (reproduced / path).read_bytes()
+    assert clones.git(other, "status", "--porcelain") == ""
+
+
 def test_verify_passes_on_head(tmp_path):
     root = clones.clone(tmp_path / "clone")
     said = clones.make(root, "verify", TMPDIR=str(tmp_path))
