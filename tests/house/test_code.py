@@ -189,7 +189,9 @@ INDEX = [
 ]
 
 
-LONGER: dict[str, str] = {}  # files above 300 lines, each with the reason why it is one idea
+LONGER = {  # files above 300 lines, each with the reason why it is one idea
+    "flows/pipeline.py": "the one module that may know DVC: cutting it would make two",
+}
 
 
 @pytest.mark.parametrize("words", [*MACHINE, *INDEX])
