@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cxr import numerics
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,9 +27,8 @@ def clone(folder: Path) -> Path:
 
 def make(root: Path, *words: str, before: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run make in a clone with this environment's packages; `before` goes before the command."""
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
-    }
+    ours = (*numerics.PINS, "CXR_PINNED", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # a person has none
+    inherited = {name: value for name, value in os.environ.items() if name not in ours}
     lent = {
         "VENV": str(Path(sys.executable).parents[1]),
         "DVC_SITE_CACHE_DIR": str(root.parent / "site"),

@@ -82,7 +82,7 @@ def test_returning_to_earlier_parameters_runs_nothing(reproduced):
     runs = re.search(r"  runs: \[(.*?)\]", before)
     assert runs is not None
     names = runs[1].split(", ")
-    # another evaluation, and one run fewer
+    # another evaluation, and one run fewer (its recipe may rest)
     changed = re.sub(r"bootstrap_samples: \d+", "bootstrap_samples: 7", before)
     params.write_text(changed.replace(runs[0], f"  runs: [{names[0]}]"))
     said = clones.make(reproduced, "repro")
