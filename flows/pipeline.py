@@ -86,17 +86,7 @@ def stages(root: Path = HERE) -> list[str]:
 
 def status(root: Path = HERE) -> dict[str, Any]:
     """Return what DVC says has changed, by stage; empty where every stage is up to date."""
-    result = subprocess.run(
-        [*_dvc(), "status", "--json", *stages(root)],
-        cwd=root,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode:
-        raise _error(result.stderr)
-    return json.loads(result.stdout)
+    return json.loads(_ask("status", "--json", *stages(root), root=root))
 
 
 def run(stage: str, *, root: Path = HERE, say: Callable[[str], None] = print) -> str:
@@ -125,8 +115,8 @@ def repro(
 ) -> None:
     """Run what is out of date, or with `force` everything and without the run cache; raise Failed.
 
-    With `targets`, only those stages and what they depend on. DVC and the stages write to this process's own output, bars and all; `python` is the
-    interpreter of another environment.
+    With `targets`, only those stages and what they depend on. DVC and the stages write to this
+    process's own output, bars and all; `python` is the interpreter of another environment.
     """
     forced = ["-f", "--no-run-cache"] if force else []
     command = [*_dvc(python), "--wait-for-lock", "repro", *forced, *targets]
@@ -224,8 +214,13 @@ def tree(root: Path, path: str) -> dict[str, str]:
 
 def add(path: str, root: Path = HERE) -> None:
     """Let DVC keep a raw data set: it writes `<path>.dvc` and copies the files into its cache."""
+    _ask("add", "--quiet", path, root=root)
+
+
+def _ask(*words: str, root: Path) -> str:
+    """Run DVC quietly and return what it prints; raise Locked or Failed."""
     result = subprocess.run(
-        [*_dvc(), "add", "--quiet", path],
+        [*_dvc(), *words],
         cwd=root,
         env=environment(),
         capture_output=True,
@@ -234,6 +229,7 @@ def add(path: str, root: Path = HERE) -> None:
     )
     if result.returncode:
         raise _error(result.stderr)
+    return result.stdout
 
 
 def _dvc(python: Path | None = None) -> list[str]:
