@@ -160,12 +160,12 @@ def write_tensors(
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a safetensors file; raise ValueError that names a damaged file."""
+    """Read the tensors of a safetensors file by name; raise ValueError that names a damaged file."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        return load(path.read_bytes())
+        return dict(sorted(load(path.read_bytes()).items()))  # they come in random order
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}; make or fetch it again") from None
 

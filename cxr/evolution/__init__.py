@@ -1,0 +1,1 @@
+"""NSGA-II on plain genomes: genes, sorting, selection, variation, survival, and records of what was evaluated."""

@@ -1,0 +1,33 @@
+"""The dominated area is pymoo's, and that of a drawing by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pymoo.indicators.hv import HV
+
+from cxr.evolution.hypervolume import hypervolume
+from tests.evolution.clouds import CLOUDS
+
+FLAT = {name: cloud for name, cloud in CLOUDS.items() if cloud.shape[1] == 2}
+
+
+@pytest.mark.parametrize("cloud", FLAT.values(), ids=FLAT)
+def test_hypervolume_is_that_of_pymoo(cloud: np.ndarray) -> None:
+    for share in (0.5, 1.1):  # a reference in the middle of the points and one beyond them
+        low, high = cloud.min(axis=0), cloud.max(axis=0)
+        reference = low + share * (high - low) + 0.1
+        expected = HV(ref_point=reference)(cloud)
+        found = hypervolume(cloud, (float(reference[0]), float(reference[1])))
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_hypervolume_of_a_small_example() -> None:
+    """Three steps down to the right, a dominated point, one beyond the reference, one twice."""
+    cloud = np.array([[1, 3], [2, 2], [3, 1], [3, 3], [9, 0], [2, 2.0]])
+    assert hypervolume(cloud, (4.0, 4.0)) == 3 + 2 + 1
+
+
+def test_nothing_dominates_nothing() -> None:
+    assert hypervolume(np.empty((0, 2)), (1.0, 1.0)) == 0.0
+    assert hypervolume(np.ones((3, 2)), (1.0, 1.0)) == 0.0
