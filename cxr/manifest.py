@@ -62,9 +62,12 @@ def read(path: Path) -> pd.DataFrame:
     """Read a manifest; raise ValueError if a column is missing or an image stands twice."""
     table = artifacts.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False,
                                na_values={name: [""] for name in COLUMNS if name not in _TEXT})  # fmt: skip
-    for name in label_columns(table):
-        table[name] = pd.to_numeric(table[name]).astype(np.float64)
-    return check(table, where=str(path))
+    return check(with_numbers(table), where=str(path))
+
+
+def with_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `table` with its labels as float64, whatever text or whole numbers they were read as."""
+    return table.assign(**{x: pd.to_numeric(table[x]).astype(float) for x in label_columns(table)})
 
 
 def write(path: Path, table: pd.DataFrame) -> None:

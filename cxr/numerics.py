@@ -38,7 +38,7 @@ PINS: dict[str, str] = {
     # not a matter of bits: an image that claims more pixels is refused, not decoded
     "OPENCV_IO_MAX_IMAGE_PIXELS": "100000000",
     # not a matter of bits either: without it glibc gives every activation back to the kernel and
-    # asks for it again in the next step (a fifth of the training time, measured)
+    # asks for it again in the next step (a seventh of the training time, measured)
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
     # libraries that would call home, chatter, or read the user's own settings

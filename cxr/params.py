@@ -124,10 +124,12 @@ def _convert(kind: Any, found: Any, where: str, faults: list[str]) -> Any:
 
 
 def _convert_union(kind: Any, found: Any, where: str, faults: list[str]) -> Any:
-    """Convert to the first option that takes the value; a single option tells its own faults."""
+    """Convert to the first option that takes the value; the only one it can mean tells its own faults."""
     options = [option for option in typing.get_args(kind) if option is not type(None)]
-    if len(options) == 1:
-        return _convert(options[0], found, where, faults)
+    records = [option for option in options if dataclasses.is_dataclass(option)]
+    meant = records if isinstance(found, Mapping) and records else options
+    if len(meant) == 1:
+        return _convert(meant[0], found, where, faults)
     for option in options:
         tried: list[str] = []
         result = _convert(option, found, where, tried)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cxr import artifacts
-from cxr.manifest import LABEL_PREFIX, label_columns
+from cxr.manifest import label_columns, with_numbers
 
 SHARD_IMAGES = 4096
 COLUMNS = ("image", "patient", "source", "view", "age_years", "sex")
@@ -66,6 +66,13 @@ def _shard_name(number: int) -> str:
     return f"images-{number:03d}.npy"
 
 
+def rows(index: pd.DataFrame, splits: pd.DataFrame, part: str) -> list[np.ndarray]:
+    """Return, for each fold of `splits`, the positions in `index` of the images in `part`."""
+    parts = splits.set_index("image").loc[index["image"]]
+    folds = [name for name in parts.columns if name.startswith("fold_")]
+    return [np.flatnonzero((parts[name] == part).to_numpy()) for name in folds]
+
+
 def read(folder: Path) -> Prepared:
     """Open a prepared folder; raise ValueError if it is missing or its files don't fit together."""
     if not (folder / "index.csv").is_file():
@@ -77,10 +84,7 @@ def read(folder: Path) -> Prepared:
         keep_default_na=False,
         na_values={"age_years": [""]},
     )
-    for name in index.columns:
-        if name.startswith(LABEL_PREFIX):
-            index[name] = pd.to_numeric(index[name]).astype(np.float64)
-    return Prepared(folder, index)
+    return Prepared(folder, with_numbers(index))
 
 
 class Prepared:

@@ -190,3 +190,16 @@ def test_a_faulty_file_is_named(tmp_path: Path, text: str, message: str) -> None
 def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"params\.yaml is missing: run `make study"):
         params.seed(path=tmp_path / "params.yaml")
+
+
+def test_a_mapping_that_can_only_be_one_record_tells_that_records_faults() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Choice:
+        weights: Optimizer | Literal["searched"] | None
+
+    found = params.build(Choice, {"weights": "searched"}, where="p")
+    assert found.weights == "searched"
+    with pytest.raises(ValueError, match=r"^p\.weights\.warmup_epochs is missing: expected int$"):
+        params.build(Choice, {"weights": {"learning_rate": 1}}, where="p")
+    with pytest.raises(ValueError, match=r"p\.weights must be a mapping or one of 'searched'"):
+        params.build(Choice, {"weights": 3}, where="p")

@@ -95,3 +95,12 @@ def test_missing_or_unfitting_files_are_named(tmp_path, small_shards):
     np.save(tmp_path / "p" / "images-001.npy", pictures(3))
     with pytest.raises(ValueError, match=r"index.csv has 5 rows, the shards have 7 images"):
         prepared.read(tmp_path / "p")
+
+
+def test_rows_of_a_part_by_fold_follow_the_index_and_not_the_splits_order() -> None:
+    index = pd.DataFrame({"image": ["a", "b", "c"]})
+    splits = pd.DataFrame(
+        {"image": ["c", "a", "b"], "fold_0": ["val", "train", "val"], "fold_1": ["test"] * 3}
+    )
+    first, second = prepared.rows(index, splits, "val")
+    assert first.tolist() == [1, 2] and second.tolist() == []

@@ -1,7 +1,7 @@
 """Backbones by timm name, for one grey channel, from scratch or from a local safetensors file.
 
-timm: https://github.com/huggingface/pytorch-image-models. A family that needs a map of its own
-gets a file in this folder; none does yet.
+timm: https://github.com/huggingface/pytorch-image-models. `searched` is no timm name: it stands for
+the family that the search draws from, see `cxr.backbones.staged`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ import torch
 from torch import nn
 
 from cxr import artifacts, seeding
+from cxr.backbones import staged
+
+SEARCHED = "searched"
+"""The name under which `options` are an architecture of `cxr.backbones.staged`."""
 
 
 def create(
@@ -23,8 +27,12 @@ def create(
 ) -> nn.Module:
     """Build the timm network `name` without a classifier: (B, 1, H, W) grey → (B, features) pooled.
 
-    Weights are drawn from the named stream. Raises ValueError for a name that timm does not know.
+    Weights are drawn from the named stream. `searched` builds the architecture in `options`. Raises
+    ValueError for a name that timm does not know, and for a faulty architecture.
     """
+    if name == SEARCHED:
+        with seeding.torch_global(seed, *stream):
+            return staged.build(options)
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:8])
         raise ValueError(f"unknown backbone {name!r}: timm has no such network; near it: {near}")

@@ -12,7 +12,7 @@ from torch import nn
 
 from cxr import progress, seeding
 from cxr.metrics import auroc, classification
-from cxr.training import batches, losses, schedules
+from cxr.training import batches, distillation, losses, schedules
 from cxr.training.network import Network, freeze, train_mode
 from cxr.training.recipe import Recipe
 
@@ -57,11 +57,12 @@ def fit(
     val: Part,
     seed: int,
     stream: tuple[str | int, ...],
+    teacher: distillation.Teacher | None = None,
 ) -> Fitted:
     """Train `network` on `train`; keep the weights of the epoch that is best on `val`.
 
-    Every draw comes from `stream` under `seed`. Raises ValueError when a part is empty or when
-    the loss is no longer a number.
+    A `teacher` has its word in the training loss, never in val's. Every draw comes from `stream`
+    under `seed`. Raises ValueError when a part is empty or when the loss is no longer a number.
     """
     if not len(train.images_NHW) or not len(val.images_NHW):
         raise ValueError("train and val need at least one image each: see split.fractions")
@@ -73,26 +74,23 @@ def fit(
         label_smoothing=recipe.label_smoothing,
     )
     optimizer = _optimizer(network, recipe)
-    average = _Average(network, recipe.ema_decay)
+    average, stopping = _Average(network, recipe.ema_decay), recipe.early_stopping
     history: list[Epoch] = []
-    best, best_tensors = -np.inf, average.tensors()
+    best, best_epoch, kept = -np.inf, 0, Tensors()
     for epoch in progress.track(
         range(recipe.epochs), total=recipe.epochs, words=" ".join(map(str, stream))
     ):
         train_loss = _train_epoch(
-            network, recipe, train, loss, optimizer, average, seed, stream, epoch
+            network, recipe, train, loss, teacher, optimizer, average, seed, stream, epoch
         )
         rate = optimizer.param_groups[0]["lr"]
-        history.append(Epoch(epoch, rate, train_loss, *_validate(average.network, recipe, val)))
-        score = _score(history[-1], recipe.early_stopping.monitor)
-        if score > best:
-            best, best_tensors = score, average.tensors()
-        best_epoch = max(
-            history, key=lambda line: _score(line, recipe.early_stopping.monitor)
-        ).epoch
-        if epoch - best_epoch >= recipe.early_stopping.patience:
+        history.append(Epoch(epoch, rate, train_loss, *judge(average.network, recipe, val)))
+        score = _score(history[-1], stopping.monitor)
+        if not kept or score > best:
+            best, best_epoch, kept = score, epoch, average.tensors()
+        if stopping.monitor != "last" and epoch - best_epoch >= stopping.patience:
             break
-    return Fitted(best_tensors, best_epoch, history)
+    return Fitted(kept, best_epoch, history)
 
 
 def predict(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> np.ndarray:
@@ -133,6 +131,7 @@ def _train_epoch(
     recipe: Recipe,
     train: Part,
     loss: losses.Loss,
+    teacher: distillation.Teacher | None,
     optimizer: torch.optim.Optimizer,
     average: _Average,
     seed: int,
@@ -154,9 +153,12 @@ def _train_epoch(
         factor = schedules.warmup_cosine(step, steps=steps, warmup=warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * factor
+        images_B1HW = batches.normalise(changed, mean=recipe.mean, std=recipe.std)
         with seeding.torch_global(seed, *stream, "dropout", step):
-            raw = network(batches.normalise(changed, mean=recipe.mean, std=recipe.std))
+            raw = network(images_B1HW)
         value = loss(raw, torch.from_numpy(train.labels_NL[positions]))
+        if teacher is not None:
+            value = teacher.blend(value, raw, images_B1HW, loss=recipe.loss)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         optimizer.step()
@@ -170,23 +172,26 @@ def _train_epoch(
     return total / images
 
 
-def _validate(network: Network, recipe: Recipe, val: Part) -> tuple[float, float, float]:
-    """Return loss (plain, unweighted), macro AUROC and accuracy on val."""
-    raw = _raw_scores(network, recipe, val.images_NHW)
-    plain = losses.make(recipe.loss, val.labels_NL, class_weights="none", label_smoothing=0.0)
+def judge(network: Network, recipe: Recipe, part: Part) -> tuple[float, float, float]:
+    """Return loss (plain, unweighted), macro AUROC and accuracy on a part of the split."""
+    raw = _raw_scores(network, recipe, part.images_NHW)
+    plain = losses.make(recipe.loss, part.labels_NL, class_weights="none", label_smoothing=0.0)
     scores = (raw.softmax(dim=1) if recipe.loss == "cross_entropy" else raw.sigmoid()).numpy()
     return (
-        float(plain(raw, torch.from_numpy(val.labels_NL))),
-        float(auroc.macro(val.labels_NL, scores)),
-        classification.accuracy(val.labels_NL, scores, exclusive=recipe.loss == "cross_entropy"),
+        float(plain(raw, torch.from_numpy(part.labels_NL))),
+        float(auroc.macro(part.labels_NL, scores)),
+        classification.accuracy(part.labels_NL, scores, exclusive=recipe.loss == "cross_entropy"),
     )
 
 
 def _score(line: Epoch, monitor: str) -> float:
     """Return what early stopping compares; higher is better, a metric that is undefined never wins."""
-    value = {"loss": -line.val_loss, "auroc": line.val_auroc, "accuracy": line.val_accuracy}[
-        monitor
-    ]
+    value = {
+        "loss": -line.val_loss,
+        "auroc": line.val_auroc,
+        "accuracy": line.val_accuracy,
+        "last": float(line.epoch),  # a later epoch always wins
+    }[monitor]
     return value if np.isfinite(value) else -np.inf
 
 

@@ -1,8 +1,14 @@
-"""A model on disk: config.json (what it is), recipe.json (how it was made), one safetensors per fold."""
+"""A model on disk: what it is, how it was made, and per fold the network's shape and weights.
+
+config.json names every other file with its sha256, so that a changed one is refused; recipe.json is
+the recipe; fold-<i>.json holds what may differ between folds (the backbone's options, the channels
+that pruning kept), fold-<i>.safetensors the tensors. No pickle: a network is built again from code.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from cxr import artifacts, numerics, params, prepared
+from cxr.backbones import surgery
 from cxr.metrics import cost
 from cxr.training import loop
-from cxr.training.network import Network, build
+from cxr.training.network import Network, build, last_layer
 from cxr.training.recipe import Recipe
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,19 @@ class Task:
     val_rows: np.ndarray
     fold: int
     seed: int
+    start: Path | None = None
+    """the backbone's tensors to start from, where a search left them"""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """One fold's network as `save` takes it."""
+
+    fitted: loop.Fitted
+    backbone_options: dict[str, Any]
+    """of this fold: a searched architecture differs from fold to fold"""
+    pruning: dict[str, list[int]]
+    """group of channels: the channels kept; empty for a whole network"""
 
 
 def fit_fold(task: Task) -> loop.Fitted:
@@ -44,6 +64,8 @@ def fit_fold(task: Task) -> loop.Fitted:
     numerics.exact_torch()
     images = prepared.read(task.prepared_folder)
     network = build(task.recipe, labels=task.labels_NL.shape[1], seed=task.seed, fold=task.fold)
+    if task.start is not None:
+        network.backbone.load_state_dict(artifacts.read_tensors(task.start))
     train, val = (
         loop.Part(images.gather(rows), task.labels_NL[rows])
         for rows in (task.train_rows, task.val_rows)
@@ -54,16 +76,20 @@ def fit_fold(task: Task) -> loop.Fitted:
 
 
 def save(
-    folder: Path,
-    recipe: Recipe,
-    members: list[loop.Fitted],
-    *,
-    labels: list[str],
-    size_px: int,
-    seed: int,
+    folder: Path, recipe: Recipe, members: list[Saved], *, labels: list[str], size_px: int
 ) -> dict[str, Any]:
-    """Write a model of one network per fold into `folder`; return its config."""
-    network = build(recipe, labels=len(labels), seed=seed, fold=0, pretrained=False)
+    """Write a model of one network per fold into `folder`; return its config.
+
+    Parameters and MACs are those of the largest network, as folds may have other shapes.
+    """
+    artifacts.write_json(folder / "recipe.json", dataclasses.asdict(recipe))
+    networks = []
+    for fold, member in enumerate(members):
+        shape = {"backbone_options": member.backbone_options, "pruning": member.pruning}
+        networks.append(_shaped(recipe, shape, labels=len(labels), size_px=size_px))
+        artifacts.write_json(folder / f"fold-{fold}.json", shape)
+        about = {"fold": fold, "best_epoch": member.fitted.best_epoch}
+        artifacts.write_tensors(folder / f"fold-{fold}.safetensors", member.fitted.tensors, about)
     config = {
         "format": FORMAT,
         "backbone": recipe.backbone,
@@ -73,15 +99,22 @@ def save(
         "size_px": size_px,
         "mean": recipe.mean,
         "std": recipe.std,
-        "parameters": cost.parameters(network),
-        "macs": cost.macs(network, size_px=size_px),
+        "parameters": max(map(cost.parameters, networks)),
+        "macs": max(cost.macs(network, size_px=size_px) for network in networks),
+        "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
     }
     artifacts.write_json(folder / "config.json", config)
-    artifacts.write_json(folder / "recipe.json", dataclasses.asdict(recipe))
-    for fold, fitted in enumerate(members):
-        about = {"fold": fold, "best_epoch": fitted.best_epoch}
-        artifacts.write_tensors(folder / f"fold-{fold}.safetensors", fitted.tensors, about)
     return config
+
+
+def _shaped(recipe: Recipe, shape: dict[str, Any], *, labels: int, size_px: int) -> Network:
+    """Build the network of one fold with its channels cut out; its weights mean nothing yet."""
+    recipe = dataclasses.replace(recipe, backbone_options=shape["backbone_options"])
+    network = build(recipe, labels=labels, seed=0, fold=0, pretrained=False)
+    if shape["pruning"]:
+        ignored = [last_layer(network)]
+        surgery.keep(network, shape["pruning"], size_px=size_px, ignored=ignored)
+    return network
 
 
 def config(folder: Path) -> dict[str, Any]:
@@ -96,20 +129,45 @@ def config(folder: Path) -> dict[str, Any]:
 
 
 def load(folder: Path, fold: int) -> Member:
-    """Rebuild one fold's network with its weights; raise ValueError if the file does not fit."""
+    """Rebuild one fold's network with its weights, bit for bit.
+
+    The member's recipe has the fold's own backbone options. Raises ValueError for a file that is
+    missing or not the one that config.json names, and for weights that don't fit.
+    """
     about = config(folder)
-    recipe = params.build(
-        Recipe, artifacts.read_json(folder / "recipe.json"), where=f"{folder}/recipe.json"
+    recipe_path, shape_path, path = (
+        _checked(folder / name, about)
+        for name in ("recipe.json", f"fold-{fold}.json", f"fold-{fold}.safetensors")
     )
-    network = build(recipe, labels=len(about["labels"]), seed=0, fold=fold, pretrained=False)
-    path = folder / f"fold-{fold}.safetensors"
+    recipe = params.build(Recipe, artifacts.read_json(recipe_path), where=str(recipe_path))
+    shape = artifacts.read_json(shape_path)
+    network = _shaped(recipe, shape, labels=len(about["labels"]), size_px=about["size_px"])
     try:
         network.load_state_dict(artifacts.read_tensors(path))
     except RuntimeError as error:
         raise ValueError(
-            f"{path} does not fit recipe.json: {str(error).splitlines()[-1].strip()}"
+            f"{path} does not fit its recipe: {str(error).splitlines()[-1].strip()}"
         ) from None
+    recipe = dataclasses.replace(recipe, backbone_options=shape["backbone_options"])
     return Member(network.eval(), recipe)
+
+
+def _checked(path: Path, about: dict[str, Any]) -> Path:
+    """Return `path` if it is the file that the model's config names; raise ValueError otherwise."""
+    wanted = about["files"].get(path.name)
+    if wanted is None or not path.is_file():
+        raise ValueError(f"{path} is missing: the model has {about['folds']} fold(s), from 0")
+    found = _sha256(path)
+    if found != wanted:
+        raise ValueError(
+            f"{path} was changed: its sha256 is {found}, config.json says {wanted}; "
+            "run `dvc checkout` (or `dvc repro`) to get the model again"
+        )
+    return path
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def predict(member: Member, images_NHW: np.ndarray) -> np.ndarray:

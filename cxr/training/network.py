@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cxr import backbones, seeding
-from cxr.training.recipe import Head, Recipe
+from cxr.training.recipe import Head, Recipe, Weights
 
 
 class Network(nn.Module):
@@ -25,14 +25,18 @@ class Network(nn.Module):
 
 
 def build(recipe: Recipe, *, labels: int, seed: int, fold: int, pretrained: bool = True) -> Network:
-    """Build the recipe's network with keyed initial weights; `pretrained` loads its weight file too."""
+    """Build the recipe's network with keyed initial weights; `pretrained` loads its weight file too.
+
+    Weights that a search left (`weights: searched`) are the caller's to load: they are no file that
+    the recipe could name.
+    """
     backbone = backbones.create(
         recipe.backbone,
         options=recipe.backbone_options,
         seed=seed,
         stream=("transfer", "init", fold),
     )
-    if pretrained and recipe.weights is not None:
+    if pretrained and isinstance(recipe.weights, Weights):
         backbones.load_weights(backbone, Path(recipe.weights.file), sha256=recipe.weights.sha256)
     with seeding.torch_global(seed, "transfer", "head", fold):
         head = _head(recipe.head, features=backbones.features(backbone), labels=labels)
@@ -48,6 +52,12 @@ def _head(settings: Head, *, features: int, labels: int) -> nn.Sequential:
     nn.init.normal_(layers[-1].weight, std=0.01)  # type: ignore[arg-type]
     nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
     return nn.Sequential(*layers)
+
+
+def last_layer(network: Network) -> nn.Linear:
+    """Return the layer that gives the scores: its outputs are the labels and are never cut."""
+    layers = [layer for layer in network.head.modules() if isinstance(layer, nn.Linear)]
+    return layers[-1]
 
 
 def freeze(network: Network, trainable: list[str]) -> None:

@@ -52,10 +52,26 @@ class Optimizer:
 class EarlyStopping:
     """Which epoch's weights are kept, chosen on val."""
 
-    monitor: Literal["loss", "auroc", "accuracy"]
-    """what is watched on val"""
+    monitor: Literal["loss", "auroc", "accuracy", "last"]
+    """what is watched on val; last: nothing, the last epoch is kept and val chooses nothing"""
     patience: int
-    """stop after so many epochs without a better one"""
+    """stop after so many epochs without a better one; last never stops early"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """How much a student listens to its teacher (Hinton et al. 2015)."""
+
+    weight: float
+    """of the teacher's word in the loss, 0 (labels alone) to 1 (teacher alone)"""
+    temperature: float
+    """both raw scores are divided by it before they are compared, above 0; high: softer targets"""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1:
+            raise ValueError(f"weight must be in [0, 1], not {self.weight}")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature must be above 0, not {self.temperature}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +97,11 @@ class Recipe:
     """How one network is made from prepared images."""
 
     backbone: str
-    """a timm name"""
+    """a timm name, or searched: a network of the family that the search draws from"""
     backbone_options: dict[str, Any]
-    """passed to timm.create_model"""
-    weights: Weights | None
-    """null: from scratch"""
+    """passed to timm.create_model; for searched what to take up, see cxr.backbones"""
+    weights: Weights | Literal["searched"] | None
+    """null: from scratch; searched: those that the search trained"""
     mean: float
     """of the grey input in 0..1, subtracted"""
     std: float
@@ -127,3 +143,8 @@ class Recipe:
             )
         if self.label_smoothing and self.loss == "bce":
             raise ValueError("label_smoothing goes with loss cross_entropy, not with bce")
+        if self.weights == "searched" and self.backbone != "searched":
+            raise ValueError(
+                f"weights: searched goes with backbone searched, not with {self.backbone}: give "
+                "null or {file, sha256}"
+            )

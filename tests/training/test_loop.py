@@ -38,9 +38,14 @@ def digest(fitted: loop.Fitted) -> str:
     return sha.hexdigest()
 
 
-def test_it_learns_brightness():
+SEARCHED = {"stem": 8, "stages": [{"block": "plain", "width": 16, "depth": 1, "kernel": 3}]}
+
+
+@pytest.mark.parametrize(("backbone", "options"), [("resnet10t", {}), ("searched", SEARCHED)])
+def test_it_learns_brightness(backbone, options):
     flat = {**TINY["augmentation"], "brightness": 0.0}
-    history = fit(tiny(epochs=4, backbone="resnet10t", augmentation=flat)).history
+    recipe = tiny(epochs=4, backbone=backbone, backbone_options=options, augmentation=flat)
+    history = fit(recipe).history
     assert history[-1].val_auroc > 0.95
     assert history[-1].train_loss < history[0].train_loss
 
@@ -68,9 +73,32 @@ def test_val_chooses_the_epoch_and_patience_stops():
     assert len(fitted.history) == fitted.best_epoch + 3 < 12
 
 
-def test_kept_weights_are_those_of_the_best_epoch():
+def test_last_keeps_the_last_epoch_and_never_stops_early():
+    noise = bright_or_dark(32, seed=3)
+    inverted = loop.Part(noise.images_NHW, 1 - noise.labels_NL)
+    flat = {**TINY["augmentation"], "brightness": 0.0}
+    last = {"monitor": "last", "patience": 0}
+    recipe = tiny(epochs=6, early_stopping=last, augmentation=flat)
+    fitted = fit(recipe, val=inverted)
+    assert int(np.argmin([line.val_loss for line in fitted.history])) < 5
+    assert fitted.best_epoch == 5 and len(fitted.history) == 6
+    assert digest(fitted) == digest(fit(recipe))  # whatever val says
+
+
+def test_a_metric_that_is_undefined_keeps_the_first_epoch_with_its_weights():
+    part = bright_or_dark(32, seed=3)
+    alike = loop.Part(part.images_NHW, np.eye(2, dtype=np.float32)[np.zeros(32, int)])
+    stop = {"monitor": "auroc", "patience": 1}
+    fitted = fit(tiny(epochs=3, early_stopping=stop), val=alike)
+    assert (fitted.best_epoch, len(fitted.history)) == (0, 2)
+    start = build(tiny(), labels=2, seed=1, fold=0).state_dict()
+    assert not torch.equal(start["head.1.weight"], fitted.tensors["head.1.weight"])
+
+
+@pytest.mark.parametrize("monitor", ["loss", "last"])
+def test_kept_weights_are_those_of_the_best_epoch(monitor):
     val = bright_or_dark(32, seed=3)
-    recipe = tiny(epochs=3)
+    recipe = tiny(epochs=3, early_stopping={"monitor": monitor, "patience": 5})
     fitted = fit(recipe, val=val)
     network = build(recipe, labels=2, seed=1, fold=0)
     network.load_state_dict(fitted.tensors)

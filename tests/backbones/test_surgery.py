@@ -1,0 +1,237 @@
+"""Surgery: the groups are what hangs together, a cut removes just that, and rebuilding is bit-equal."""
+
+import copy
+import json
+import subprocess
+import sys
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from cxr import artifacts, backbones, numerics, seeding
+from cxr.backbones import surgery
+
+numerics.exact_torch()
+SIZE = 32
+ALL_BLOCKS = {
+    "stem": 16,
+    "stages": [
+        {"block": "plain", "width": 16, "depth": 2, "kernel": 3},
+        {"block": "residual", "width": 24, "depth": 2, "kernel": 5},
+        {"block": "inverted", "width": 24, "depth": 2, "kernel": 3, "expansion": 2},
+    ],
+}
+DENSE = {"growth_rate": 8, "block_config": (2, 2)}
+NETWORKS = {
+    "mobilenetv2_035": ("mobilenetv2_035", {}),
+    "resnet10t": ("resnet10t", {"channels": [8, 16, 24, 32], "stem_width": 16}),
+    "searched": ("searched", ALL_BLOCKS),
+    "squeeze_and_excite": ("mobilenetv3_small_050", {}),
+    "concatenated": ("densenet121", DENSE),
+}
+
+
+def build(name: str) -> nn.Sequential:
+    backbone, options = NETWORKS[name]
+    body = backbones.create(backbone, options=options, seed=1, stream=("test", name))
+    with seeding.torch_global(1, "head"):
+        network = nn.Sequential(body, nn.Linear(backbones.features(body), 3))
+    _trained(network, centred=name == "concatenated")
+    return network.eval()
+
+
+def _trained(network: nn.Module, *, centred: bool) -> None:
+    """Give every BatchNorm statistics and weights of its own, as training would; centred: 0 stays 0."""
+    for number, layer in enumerate(backbones.batch_norms(network)):
+        for name, tensor in layer.state_dict().items():
+            if tensor.is_floating_point():
+                draws = torch.rand(tensor.shape, generator=seeding.torch_stream(1, name, number))
+                tensor.copy_(draws + 0.5)
+                if centred and name in ("bias", "running_mean"):
+                    tensor.zero_()
+
+
+def groups(network: nn.Sequential) -> list[surgery.Group]:
+    return surgery.groups(network, size_px=SIZE, ignored=[network[-1]])
+
+
+def keep(network: nn.Sequential, kept) -> None:
+    surgery.keep(network, kept, size_px=SIZE, ignored=[network[-1]])
+
+
+def some(network: nn.Sequential) -> dict[str, list[int]]:
+    """Keep uneven parts of every group."""
+    return {
+        group.name: [i for i in range(group.channels) if (i * 7 + place) % 3]
+        for place, group in enumerate(groups(network))
+    }
+
+
+def images(number: int = 2) -> torch.Tensor:
+    return torch.rand((number, 1, SIZE, SIZE), generator=seeding.torch_stream(1, "images"))
+
+
+@pytest.mark.parametrize(("name", "count"), [("mobilenetv2_035", 25), ("resnet10t", 10)])
+def test_number_of_groups(name, count):
+    network = timm.create_model(name, in_chans=1, num_classes=3)
+    last = [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
+    assert len(surgery.groups(network, size_px=SIZE, ignored=[last])) == count
+
+
+def test_a_group_holds_what_a_shortcut_ties_together():
+    found = {group.name: group for group in groups(build("resnet10t"))}
+    tied = found["0.layer2.0.conv2"]
+    assert tied.makers == ("0.layer2.0.conv2", "0.layer2.0.downsample.1")
+    assert tied.norms == ("0.layer2.0.bn2", "0.layer2.0.downsample.2")
+    assert tied.takers == (("0.layer3.0.conv1", 1), ("0.layer3.0.downsample.1", 1))
+    assert tied.channels == 16 and tied.depthwise == ()
+
+
+def test_a_depthwise_convolution_is_no_maker_and_no_taker():
+    found = {group.name: group for group in groups(build("mobilenetv2_035"))}
+    widened = found["0.blocks.1.0.conv_pw"]
+    assert widened.depthwise == ("0.blocks.1.0.conv_dw",)
+    assert widened.norms == ("0.blocks.1.0.bn1", "0.blocks.1.0.bn2")
+    assert widened.takers == (("0.blocks.1.0.conv_pwl", 1),)
+
+
+def test_groups_stand_in_network_order_and_leave_the_modes_as_they_were():
+    network = build("mobilenetv2_035")
+    network[0].blocks[2].train()
+    modes = [module.training for module in network.modules()]
+    found = groups(network)
+    assert [module.training for module in network.modules()] == modes
+    order = [name for name, _ in network.named_modules()]
+    assert [g.name for g in found] == sorted((g.name for g in found), key=order.index)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_cut_takes_just_the_channels_that_are_not_kept(name):
+    """Channels that are 0 for every image say nothing: without them the scores stay as they were."""
+    network = build(name)
+    kept = some(network)
+    for group in groups(network):
+        gone = sorted(set(range(group.channels)) - set(kept[group.name]))
+        for layer in (*group.makers, *group.depthwise, *group.norms):
+            module = network.get_submodule(layer)
+            with torch.no_grad():
+                module.weight[gone] = 0
+                if module.bias is not None:
+                    module.bias[gone] = 0
+    cut = copy.deepcopy(network)
+    keep(cut, kept)
+    for group in groups(network):
+        assert len(cut.get_submodule(group.name).weight) == len(kept[group.name])
+    with torch.no_grad():
+        assert torch.allclose(cut(images()), network(images()), rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(network(images()), build(name)(images()), rtol=1e-2)
+
+
+def test_what_is_cut_can_be_trained():
+    network = build("searched")
+    keep(network, some(network))
+    network.train()(images(4)).sum().backward()
+    assert all(p.grad is not None and p.requires_grad for p in network.parameters())
+
+
+def test_rebuilt_and_cut_in_another_process_it_scores_the_same_bits(tmp_path):
+    names = ["mobilenetv2_035", "resnet10t", "searched"]
+    expected = {}
+    for name in names:
+        network = build(name)
+        kept = some(network)
+        keep(network, kept)
+        artifacts.write_tensors(tmp_path / f"{name}.safetensors", network.state_dict(), {})
+        artifacts.write_json(tmp_path / f"{name}.json", kept)
+        with torch.no_grad():
+            expected[name] = network(images()).numpy().tobytes().hex()
+    code = (
+        "import sys, json, pathlib, torch\n"
+        "from cxr import artifacts\n"
+        "from tests.backbones import test_surgery as t\n"
+        "folder, found = pathlib.Path(sys.argv[1]), {}\n"
+        "for name in sys.argv[2:]:\n"
+        "    network = t.build(name)\n"
+        "    with torch.no_grad(): [p.zero_() for p in network.parameters()]\n"
+        "    t.keep(network, artifacts.read_json(folder / f'{name}.json'))\n"
+        "    network.load_state_dict(artifacts.read_tensors(folder / f'{name}.safetensors'))\n"
+        "    with torch.no_grad(): scores = network(t.images())\n"
+        "    found[name] = scores.numpy().tobytes().hex()\n"
+        "print(json.dumps(found))\n"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code, tmp_path, *names], capture_output=True, text=True, check=True
+    )
+    assert json.loads(there.stdout) == expected
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ({"0.layer9": [0]}, r"no group '0\.layer9' to cut channels from: known are 0\.conv1\.0, "),
+        ({"0.conv1.0": []}, r"0\.conv1\.0 has channels 0\.\.11; .*not \[\]"),
+        ({"0.conv1.0": [2, 1]}, r"ascending, none twice, not \[2, 1\]"),
+        ({"0.conv1.0": [1, 1]}, r"ascending, none twice, not \[1, 1\]"),
+        ({"0.conv1.0": [0, 12]}, r"must be some of them, ascending, none twice, not \[0, 12\]"),
+        ({"0.conv1.0": [-1, 0]}, r"not \[-1, 0\]"),
+        ({"0.conv1.0": list(range(20))}, r"not \[0, 1, 2, 3, 4, 5, 6, 7, …\]"),
+    ],
+)
+def test_channels_that_are_not_there_are_refused(kept, message):
+    with pytest.raises(ValueError, match=message):
+        keep(build("resnet10t"), kept)
+
+
+def test_a_frozen_network_is_refused_where_torch_pruning_would_cut_nothing():
+    network = build("resnet10t")
+    for parameter in network[0].layer1.parameters():
+        parameter.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"9 parameters are frozen \(first: 0\.layer1\.0\.conv1"):
+        keep(network, {})
+    with pytest.raises(ValueError, match="silently"):
+        groups(network)
+
+
+def test_a_cut_that_did_nothing_is_told(monkeypatch):
+    network = build("resnet10t")
+    monkeypatch.setattr(surgery.torch_pruning.Group, "prune", lambda *_, **__: None)
+    with pytest.raises(ValueError, match=r"conv1\.0 has 12 channels after the cut, not 8.*MACs"):
+        keep(network, {"0.conv1.0": list(range(8))})
+
+
+@pytest.mark.parametrize(
+    "middle", [nn.Conv2d(8, 8, 3, groups=2), nn.GroupNorm(2, 8), nn.Conv2d(8, 16, 1, groups=8)]
+)
+def test_channels_are_left_alone_where_a_cut_is_not_one_choice_for_all_layers(middle):
+    tail = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(3)]
+    network = nn.Sequential(nn.Conv2d(1, 8, 3), middle, *tail)
+    network(images())
+    assert groups(network) == []
+
+
+class _Halves(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([half.relu() for half in x.chunk(2, dim=1)], dim=1)
+
+
+def test_a_network_that_torch_pruning_trips_over_is_told():
+    tail = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)]
+    network = nn.Sequential(nn.Conv2d(1, 8, 3), _Halves(), *tail)
+    with pytest.raises(
+        ValueError, match=r"can't follow this network at 32 px \(.*another backbone"
+    ):
+        groups(network.train())
+    assert network.training
+
+
+def test_the_output_of_a_network_stays_and_flattened_maps_count_each_place():
+    body = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3), nn.AdaptiveAvgPool2d(2)]
+    network = nn.Sequential(*body, nn.Flatten())
+    assert [g.name for g in surgery.groups(network, size_px=SIZE, ignored=[])] == ["0"]
+    network.append(nn.Linear(64, 3))
+    first, second = groups(network)
+    assert first.takers == (("2", 1),) and second.takers == (("5", 4),)
+    keep(network, {"2": [3, 5]})
+    assert network(images()).shape == (2, 3) and network[-1].in_features == 8
