@@ -1,46 +1,80 @@
 """transfer: train one recipe's network on the prepared images, one network per fold of the split.
 
-The network is a timm backbone, from scratch or from a local weight file, with a head of our own.
-Only train and val are seen: val chooses the epoch. Test images are left to evaluate.
+The network is a timm backbone, from scratch or from a local weight file, or the one that a search
+found for the fold, with a head of our own. Only train and val are seen: val chooses the epoch. Test
+images are left to evaluate.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cxr.training.recipe import Recipe as Params
 from stages._stage import run
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from cxr.training import loop, models
+
+
+SEARCHED = Path("data/searched")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What `backbone_options` says where `backbone` is searched."""
+
+    search: str
+    """a run of search"""
+    pick: Literal["evolved", "random"]
+    """the network that evolution found, or the best of the random ones"""
 
 
 def tasks(
     recipe: Params, index: pd.DataFrame, splits: pd.DataFrame, *, prepared_folder: Path, seed: int
 ) -> list[models.Task]:
     """Return one training task per fold; `index` lists the prepared images in their order."""
-    from cxr import manifest
+    from cxr import manifest, prepared
     from cxr.training import models
 
     labels_NL = manifest.label_array(index)
-    parts = splits.set_index("image").loc[index["image"]]
-    folds = [name for name in parts.columns if name.startswith("fold_")]
+    rows = zip(*(prepared.rows(index, splits, part) for part in ("train", "val")), strict=True)
     return [
-        models.Task(
-            recipe, prepared_folder, labels_NL, _rows(parts[name], "train"), _rows(parts[name], "val"), fold, seed
+        models.Task(recipe, prepared_folder, labels_NL, train, val, fold, seed)
+        for fold, (train, val) in enumerate(rows)
+    ]
+
+
+def with_searched(work: list[models.Task], *, root: Path = SEARCHED) -> list[models.Task]:
+    """Give each fold's task the architecture that the search found for that fold.
+
+    With `weights: searched` training starts from the weights that the search left. Raises
+    ValueError if the search has another number of folds.
+    """
+    from cxr import artifacts, params
+
+    recipe = work[0].recipe
+    wanted = params.build(Searched, recipe.backbone_options, where="backbone_options")
+    folder = root / wanted.search
+    found = artifacts.read_json(folder / "architectures.json")["folds"]
+    if len(found) != len(work):
+        raise ValueError(
+            f"{folder} holds {len(found)} fold(s), data/splits.csv has {len(work)}: run `dvc repro`"
         )
-        for fold, name in enumerate(folds)
-    ]  # fmt: skip
-
-
-def _rows(part: pd.Series, wanted: str) -> np.ndarray:
-    import numpy as np
-
-    return np.flatnonzero((part == wanted).to_numpy())
+    return [
+        dataclasses.replace(
+            task,
+            recipe=dataclasses.replace(recipe, backbone_options=found[task.fold][wanted.pick]),
+            start=folder / f"fold-{task.fold}-{wanted.pick}.safetensors"
+            if recipe.weights == "searched"
+            else None,
+        )
+        for task in work
+    ]
 
 
 def main(name: str) -> str:
@@ -57,6 +91,8 @@ def main(name: str) -> str:
         recipe, images.index, artifacts.read_csv(Path("data/splits.csv")),
         prepared_folder=Path("data/prepared"), seed=seed,
     )  # fmt: skip
+    if recipe.backbone == "searched":
+        work = with_searched(work)
     progress.say(
         f"transfer@{name}: {recipe.backbone} {'from its weights' if recipe.weights else 'from scratch'}, "
         f"{len(work)} fold(s) of {len(work[0].train_rows)} images, at most {recipe.epochs} epochs"
@@ -66,10 +102,12 @@ def main(name: str) -> str:
         config = models.save(
             folder,
             recipe,
-            fitted,
+            [
+                models.Saved(f, task.recipe.backbone_options, pruning={})
+                for f, task in zip(fitted, work, strict=True)
+            ],
             labels=manifest.labels(images.index),
             size_px=images.size_px,
-            seed=seed,
         )
     history = pd.DataFrame(
         [row for fold, f in enumerate(fitted) for row in loop.history_rows(f, fold=fold)]

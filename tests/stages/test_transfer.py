@@ -5,13 +5,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from ruamel.yaml import YAML
 
-from cxr import artifacts, prepared, seeding
+from cxr import artifacts, backbones, prepared, seeding
+from cxr.metrics import cost
+from cxr.training import models
 from stages import transfer
 from tests.training.recipes import TINY, tiny
 
@@ -92,9 +96,80 @@ def test_one_and_two_workers_leave_the_same_bytes(tmp_path):
     one, two = (contents(tmp_path / workers) for workers in ("1", "2"))
     assert one == two
     assert sorted(Path(name).name for name in one) == [
-        "config.json", "fold-0.safetensors", "fold-1.safetensors", "history.csv", "history.png",
-        "metrics.json", "recipe.json",
+        "config.json", "fold-0.json", "fold-0.safetensors", "fold-1.json", "fold-1.safetensors",
+        "history.csv", "history.png", "metrics.json", "recipe.json",
     ]  # fmt: skip
+
+
+def searched_project(folder: Path, *, weights: str | None, folds: int = 2) -> list[dict[str, Any]]:
+    """Lay out a project whose search found another network for each fold; return them."""
+    make_project(folder)
+    found = [
+        {
+            "stem": 8,
+            "stages": [{"block": "plain", "width": 8 * (fold + 1), "depth": 1, "kernel": 3}],
+        }
+        for fold in range(folds)
+    ]
+    home = folder / "data/searched/small"
+    both = [{"evolved": network, "random": found[0]} for network in found]
+    artifacts.write_json(home / "architectures.json", {"folds": both})
+    for fold, network in enumerate(found):
+        tensors = backbones.create(
+            "searched", options=network, seed=99, stream=(fold,)
+        ).state_dict()
+        artifacts.write_tensors(home / f"fold-{fold}-evolved.safetensors", tensors, {})
+    options = {"search": "small", "pick": "evolved"}
+    recipe = {
+        **TINY,
+        "epochs": 1,
+        "backbone": "searched",
+        "backbone_options": options,
+        "weights": weights,
+    }
+    with (folder / "params.yaml").open("w") as file:
+        YAML().dump({"seed": 7, "transfer": {"recipes": {"toy": recipe}}}, file)
+    return found
+
+
+def test_each_fold_trains_the_network_that_the_search_found_for_it(tmp_path):
+    found = searched_project(tmp_path, weights=None)
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    model = tmp_path / "data/models/toy"
+    for fold, network in enumerate(found):
+        loaded = models.load(model, fold)
+        assert loaded.recipe.backbone_options == network
+        assert loaded.network.backbone.num_features == 8 * (fold + 1)
+    about = models.config(model)
+    assert about["parameters"] == cost.parameters(models.load(model, 1).network)
+
+
+def test_the_weights_that_the_search_left_are_where_training_starts(tmp_path):
+    (network, _), folder = (
+        searched_project(tmp_path, weights="searched"),
+        tmp_path / "data/searched",
+    )
+    recipe = tiny(
+        backbone="searched", weights="searched", backbone_options={"search": "small", "pick": "evolved"},
+        optimizer={**TINY["optimizer"], "learning_rate": 0.0},
+    )  # fmt: skip
+    index = prepared.read(tmp_path / "data/prepared").index
+    splits = artifacts.read_csv(tmp_path / "data/splits.csv")
+    work = transfer.tasks(recipe, index, splits, prepared_folder=tmp_path / "data/prepared", seed=7)
+    first = transfer.with_searched(work, root=folder)[0]
+    kept = models.fit_fold(first).tensors  # at rate 0 they stay as they were
+    left = artifacts.read_tensors(folder / "small/fold-0-evolved.safetensors")
+    weights = [name for name in left if name.endswith("0.weight")]
+    assert weights and all(torch.equal(kept[f"backbone.{name}"], left[name]) for name in weights)
+    assert first.recipe.backbone_options == network
+
+
+def test_a_search_of_other_folds_is_refused(tmp_path):
+    searched_project(tmp_path, weights=None, folds=1)
+    failed = run(tmp_path)
+    assert failed.returncode == 1
+    assert "data/searched/small holds 1 fold(s), data/splits.csv has 2" in failed.stderr
 
 
 def test_pixels_of_test_images_do_not_enter_the_model(tmp_path):

@@ -1,0 +1,1 @@
+"""search: networks of a space, what they cost, how good they are after a short training, and figures."""

@@ -1,0 +1,78 @@
+"""Small settings that the tests of the search change, and a small project to search in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from cxr import artifacts, prepared, seeding
+from cxr.search import space
+from cxr.training.recipe import Head
+from tests.training.recipes import TINY
+
+SPACE: dict[str, Any] = {
+    "name": "staged",
+    "stems": [4, 8],
+    "stages": [1, 2],
+    "blocks": ["plain", "residual", "inverted"],
+    "widths": [8, 16],
+    "depths": [1, 2],
+    "kernels": [3, 5],
+    "expansions": [2, 4],
+}
+TRAINING: dict[str, Any] = {
+    **TINY,
+    "backbone": "searched",
+    "epochs": 1,
+    "early_stopping": {"monitor": "last", "patience": 1},
+}
+RECIPE: dict[str, Any] = {
+    "space": SPACE,
+    "population": 3,
+    "generations": 2,
+    "max_parameters": 100_000,
+    "max_macs": 2_000_000,
+    "image_px": 16,
+    "training": TRAINING,
+}
+
+
+def open_space(*, max_macs: int = 2_000_000, max_parameters: int = 100_000, **changes: Any) -> Any:
+    """Return the small space under its caps."""
+    caps = space.Caps(
+        parameters=max_parameters, macs=max_macs, size_px=32, labels=2,
+        head=Head(kind="linear", hidden=[], dropout=0.0),
+    )  # fmt: skip
+    return space.load({**SPACE, **changes}, caps, where="space")
+
+
+PARTS = ["train"] * 16 + ["val"] * 4 + ["search_val"] * 8 + ["test"] * 4
+
+
+def make_project(folder: Path, *, parts: Sequence[str] = PARTS, **changes: Any) -> pd.DataFrame:
+    """Lay out prepared images of 32 px, splits of two folds and params as earlier stages would.
+
+    Label a is present where the left half is bright, so that there is something to learn. Returns
+    the splits.
+    """
+    rng = seeding.stream(1, "project")
+    names = [f"toy/{i:03d}.png" for i in range(len(parts))]
+    index = pd.DataFrame({"image": names, "patient": names, "source": "toy", "view": "", "sex": ""})
+    index["age_years"] = np.nan
+    index["label:a"] = np.arange(len(parts)) % 2
+    index["label:b"] = 1 - index["label:a"]
+    images = rng.integers(0, 200, size=(len(parts), 32, 32), dtype=np.uint8)
+    images[1::2, :, :16] += 40
+    prepared.write(folder / "data/prepared", iter(images), index)
+    splits = pd.DataFrame({"image": names, "group": names, "fold_0": parts, "fold_1": parts[::-1]})
+    artifacts.write_csv(folder / "data/splits.csv", splits)
+    tree = {"seed": 7, "search": {"runs": ["toy"], "recipes": {"toy": {**RECIPE, **changes}}}}
+    with (folder / "params.yaml").open("w") as file:
+        YAML().dump(json.loads(json.dumps(tree)), file)  # without YAML's marks of what is shared
+    return splits
