@@ -1,0 +1,61 @@
+"""Cut channels out of a trained network, and let its BatchNorms measure what then flows through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from cxr import backbones
+from cxr.backbones import surgery
+from cxr.metrics import cost
+from cxr.training import batches
+from cxr.training.network import Network, last_layer
+from cxr.training.recipe import Recipe
+
+_BATCH = 64
+
+
+def groups(network: Network, *, size_px: int) -> list[surgery.Group]:
+    """Return the groups of channels that can be cut; the last layer's outputs are the labels and stay."""
+    return surgery.groups(network, size_px=size_px, ignored=[last_layer(network)])
+
+
+def cut(network: Network, kept: Mapping[str, Sequence[int]], *, size_px: int) -> int:
+    """Remove all but the `kept` channels, in place, and return the MACs that are left.
+
+    Raises ValueError if they did not fall: a network must not be judged as pruned that
+    Torch-Pruning left as it was.
+    """
+    before = cost.macs(network, size_px=size_px)
+    surgery.keep(network, kept, size_px=size_px, ignored=[last_layer(network)])
+    after = cost.macs(network, size_px=size_px)
+    if kept and after >= before:
+        raise ValueError(
+            f"cutting {len(kept)} groups of channels left {after:,} MACs of {before:,}: they must "
+            "fall; this network can't be pruned, take another backbone"
+        )
+    return after
+
+
+def recalibrate(network: Network, recipe: Recipe, images_NHW: np.ndarray) -> None:
+    """Measure every BatchNorm's mean and variance anew, as the mean over batches of these images.
+
+    The parent's statistics are of channels that are gone, and a cut network judged by them looks
+    worse than it is (Li et al. 2020, "EagleEye", section 3). No weight changes, nothing is drawn.
+    """
+    network.eval()  # no dropout
+    layers = backbones.batch_norms(network)
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()  # type: ignore[operator]
+        layer.momentum = None  # type: ignore[assignment]  # the plain mean over batches
+        layer.train()
+    parts = np.array_split(images_NHW, -(-len(images_NHW) // _BATCH))
+    with torch.no_grad():
+        for part in parts:
+            network(batches.normalise(part, mean=recipe.mean, std=recipe.std))
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+        layer.eval()

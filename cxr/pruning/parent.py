@@ -1,0 +1,82 @@
+"""The model that is pruned, fold by fold, and which images each fold's pruning may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxr import manifest, prepared, seeding
+from cxr.metrics import auroc
+from cxr.training import loop, models
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of the parent, as a worker receives it: rows are positions in the prepared images."""
+
+    model: Path
+    number: int
+    prepared_folder: Path
+    train_rows: np.ndarray
+    val_rows: np.ndarray
+    search_val_rows: np.ndarray
+    recalibration_rows: np.ndarray
+    """of train: BatchNorm measures them"""
+
+
+def part(images: prepared.Prepared, rows: np.ndarray) -> loop.Part:
+    """Return the images and labels at `rows`."""
+    return loop.Part(images.gather(rows), manifest.label_array(images.index.iloc[rows]))
+
+
+def folds(
+    model: Path,
+    prepared_folder: Path,
+    splits: pd.DataFrame,
+    *,
+    recalibration_images: int,
+    seed: int,
+) -> list[Fold]:
+    """Return the folds of `model`; at most so many images of train are drawn for recalibration.
+
+    Raises ValueError if the model has other folds than `splits`, if it was trained in part only, and
+    if search_val or val can't tell good networks from bad ones.
+    """
+    index = prepared.read(prepared_folder).index
+    rows = [prepared.rows(index, splits, part) for part in ("train", "val", "search_val")]
+    found = models.config(model)["folds"]
+    if found != len(rows[0]):
+        raise ValueError(
+            f"{model} has {found} fold(s), data/splits.csv has {len(rows[0])}: run `dvc repro`"
+        )
+    trainable = models.load(model, 0).recipe.trainable
+    if trainable != ["all"]:
+        raise ValueError(
+            f"{model} was trained with trainable {trainable}: pruning cuts and fine-tunes every "
+            "layer, frozen ones too; prune a run with trainable [all]"
+        )
+    labels_NL = manifest.label_array(index)
+    result = []
+    for number, (train, val, search_val) in enumerate(zip(*rows, strict=True)):
+        _check(number, labels_NL, train=train, val=val, search_val=search_val)
+        drawn = seeding.stream(seed, "prune", "recalibration", number).permutation(train)
+        chosen = np.sort(drawn[:recalibration_images])
+        result.append(Fold(model, number, prepared_folder, train, val, search_val, chosen))
+    return result
+
+
+def _check(fold: int, labels_NL: np.ndarray, *, train: np.ndarray, **judging: np.ndarray) -> None:
+    """Raise ValueError if a part of the fold holds too little for what it is used for."""
+    if len(train) < 2:
+        raise ValueError(
+            f"train of fold {fold} has {len(train)} images: give split.fractions.train a share"
+        )
+    for name, rows in judging.items():
+        if not auroc.defined(labels_NL[rows]).any():
+            raise ValueError(
+                f"{name} of fold {fold} has {len(rows)} images, and no label that is present in some "
+                f"and absent in others: give split.fractions.{name} a larger share"
+            )

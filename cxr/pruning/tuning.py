@@ -1,0 +1,60 @@
+"""Fine-tune a pruned network, taught by the network it was cut out of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from cxr import numerics, prepared, scratch
+from cxr.pruning import cutting, parent
+from cxr.pruning.parent import Fold
+from cxr.training import distillation, loop, models
+from cxr.training.recipe import Distillation, Recipe
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fine-tuning, as a worker receives it."""
+
+    fold: Fold
+    """of the parent, teacher and origin of the weights"""
+    kept: Mapping[str, list[int]]
+    """group of channels: the channels kept; groups that are not named stay whole"""
+    recipe: Recipe
+    """the parent's, with the epochs and the optimizer of fine-tuning"""
+    distillation: Distillation
+    seed: int
+    record: Path
+    """where the result is kept until the stage is done"""
+
+
+def fine_tune(task: Task) -> loop.Fitted:
+    """Cut, recalibrate and train one fold's network; take it from its record where there is one.
+
+    Two networks of one fold see the same batches in the same order: they differ by their channels.
+    """
+    tensors, about = scratch.tensors(task.record, lambda: _fine_tune(task))
+    history = [loop.Epoch(**line) for line in about["history"]]
+    return loop.Fitted(tensors, about["best_epoch"], history)
+
+
+def _fine_tune(task: Task) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    numerics.exact_torch()
+    fold = task.fold
+    images = prepared.read(fold.prepared_folder)
+    student, teacher = (models.load(fold.model, fold.number).network for _ in range(2))
+    cutting.cut(student, task.kept, size_px=images.size_px)
+    cutting.recalibrate(student, task.recipe, images.gather(fold.recalibration_rows))
+    fitted = loop.fit(
+        student, task.recipe,
+        train=parent.part(images, fold.train_rows), val=parent.part(images, fold.val_rows),
+        seed=task.seed, stream=("prune", "tune", fold.number),
+        teacher=distillation.Teacher(teacher, task.distillation),
+    )  # fmt: skip
+    history = [dataclasses.asdict(line) for line in fitted.history]
+    return fitted.tensors, {"best_epoch": fitted.best_epoch, "history": history}

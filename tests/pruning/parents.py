@@ -1,0 +1,75 @@
+"""A small parent for pruning tests: prepared images, splits, and a model of two folds."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cxr import artifacts, backbones, prepared, seeding
+from cxr.pruning.parent import Fold
+from cxr.training import loop, models
+from cxr.training.network import Network, build
+from cxr.training.recipe import Recipe
+from tests.training.recipes import tiny
+
+SIZE = 32
+SMALL = {"backbone": "resnet10t", "backbone_options": {"channels": [8, 16, 24, 32], "stem_width": 16}}  # fmt: skip
+PARTS = ["train"] * 16 + ["val"] * 6 + ["search_val"] * 6 + ["test"] * 4
+
+
+def small(**changes: Any) -> Recipe:
+    """Return a recipe of a network that is cheap to prune: 9 of its 11 groups have a choice."""
+    return tiny(**{**SMALL, **changes})
+
+
+def network(recipe: Recipe, *, fold: int = 0) -> Network:
+    """Build the recipe's network with two labels, its BatchNorms as if it had been trained."""
+    built = build(recipe, labels=2, seed=1, fold=fold)
+    for layer in backbones.batch_norms(built):
+        generator = seeding.torch_stream(1, "parents", fold, layer.num_features)
+        for tensor in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
+            tensor.data.copy_(torch.rand(layer.num_features, generator=generator) + 0.5)
+    return built
+
+
+def make(folder: Path, recipe: Recipe | None = None, *, folds: int = 2) -> Path:
+    """Lay out prepared images, splits and the model `toy` as the earlier stages would; return it."""
+    rng = seeding.stream(1, "parents")
+    names = [f"toy/{i:03d}.png" for i in range(len(PARTS))]
+    index = pd.DataFrame({"image": names, "patient": names, "source": "toy", "view": "", "age_years": np.nan, "sex": ""})  # fmt: skip
+    index["label:a"] = np.arange(len(PARTS)) % 2
+    index["label:b"] = 1 - index["label:a"]
+    bright = 90 * (np.arange(len(PARTS)) % 2)[:, None, None]
+    images = rng.integers(0, 160, size=(len(PARTS), SIZE, SIZE)) + bright
+    prepared.write(folder / "data/prepared", iter(images.astype(np.uint8)), index)
+    splits = pd.DataFrame({"image": names, "group": names})
+    for fold in range(folds):
+        splits[f"fold_{fold}"] = PARTS[::-1] if fold % 2 else PARTS
+    artifacts.write_csv(folder / "data/splits.csv", splits)
+    return save(folder / "data/models/toy", recipe or small(), folds=folds)
+
+
+def save(model: Path, recipe: Recipe, *, folds: int, options: list[dict] | None = None) -> Path:
+    """Write a model that nobody trained; `options`: each fold's own, where a search found them."""
+    saved = []
+    for fold, own in enumerate(options or [recipe.backbone_options] * folds):
+        built = network(dataclasses.replace(recipe, backbone_options=own), fold=fold)
+        fitted = loop.Fitted(dict(built.state_dict()), best_epoch=0, history=[])
+        saved.append(models.Saved(fitted, own, pruning={}))
+    with artifacts.folder(model) as partial:
+        models.save(partial, recipe, saved, labels=["a", "b"], size_px=SIZE)
+    return model
+
+
+def fold(folder: Path) -> Fold:
+    """Return the first fold of what `make` laid out."""
+    rows = {part: np.flatnonzero(np.array(PARTS) == part) for part in PARTS}
+    return Fold(
+        folder / "data/models/toy", 0, folder / "data/prepared",
+        rows["train"], rows["val"], rows["search_val"], rows["train"][:8],
+    )  # fmt: skip
