@@ -95,22 +95,16 @@ def predict(
     import numpy as np
     import pandas as pd
 
-    from cxr import manifest, workers
+    from cxr import manifest, prepared, workers
     from cxr.metrics import classification
     from cxr.training import models
 
-    parts = splits.set_index("image").loc[index["image"]]
-    names = [name for name in parts.columns if name.startswith("fold_")]
-    rows = {
-        part: [np.flatnonzero((parts[name] == part).to_numpy()) for name in names]
-        for part in (["test"] if loss == "cross_entropy" else ["test", "val"])
-    }
-    empty = [
-        f"{part} of {names[i]}" for part in rows for i, r in enumerate(rows[part]) if not len(r)
-    ]
+    parts = ["test"] if loss == "cross_entropy" else ["test", "val"]
+    rows = {part: prepared.rows(index, splits, part) for part in parts}
+    empty = [f"{part} of fold_{i}" for part in rows for i, r in enumerate(rows[part]) if not len(r)]
     if empty:
         raise ValueError(f"no image in {', '.join(empty)}: raise split.fractions or add patients")
-    work = [(part, fold) for part in rows for fold in range(len(names))]
+    work = [(part, fold) for part in rows for fold in range(len(rows["test"]))]
     scores = workers.run(
         models.score_fold,
         [(model, fold, prepared_folder, rows[part][fold]) for part, fold in work],
@@ -188,7 +182,7 @@ def main(model: str) -> str:
         "thresholds": None
         if thresholds_FL is None
         else {name: column.tolist() for name, column in zip(names, thresholds_FL.T, strict=True)},
-        "weights_bytes": (folder / "fold-0.safetensors").stat().st_size,
+        "weights_bytes": max(path.stat().st_size for path in folder.glob("*.safetensors")),
         **{
             key: about[key] for key in ("backbone", "labels", "loss", "folds", "parameters", "macs")
         },

@@ -1,0 +1,108 @@
+"""export: write a model as ONNX, one file per fold, and check that it scores as PyTorch does.
+
+The file takes grey images of the prepared size, float32 0..255, named `images` (N, 1, S, S), and
+gives `probabilities` (N, labels). It is compared on val images; test images are left to evaluate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages._stage import run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from cxr import exporting
+
+MODELS, PREPARED, SPLITS = Path("data/models"), Path("data/prepared"), Path("data/splits.csv")
+EXPORTED, REPORTS = Path("data/exported"), Path("reports/export")
+
+
+def tasks(
+    model: Path, prepared_folder: Path, index: pd.DataFrame, splits: pd.DataFrame, *, folds: int
+) -> list[exporting.Task]:
+    """Return one task per fold with its val images; `index` lists the prepared images in order.
+
+    Raises ValueError if the split has another number of folds than the model.
+    """
+    from cxr import exporting, prepared
+
+    rows = prepared.rows(index, splits, "val")
+    if len(rows) != folds:
+        raise ValueError(
+            f"{model} has {folds} fold(s), the split has {len(rows)}: run `dvc repro` so that both "
+            "come from the same data"
+        )
+    return [exporting.Task(model, fold, prepared_folder, val) for fold, val in enumerate(rows)]
+
+
+def describe(
+    model: str, config: Mapping[str, Any], exported: list[exporting.Exported]
+) -> dict[str, Any]:
+    """Return what a user of the files needs to know; `config` is the model's."""
+    from cxr import exporting
+
+    size_px, labels = config["size_px"], config["labels"]
+    return {
+        **exporting.metadata(model, config),
+        "backbone": config["backbone"],
+        "opset": exporting.OPSET,
+        "input": {
+            "name": exporting.INPUT,
+            "type": "float32",
+            "shape": ["batch", 1, size_px, size_px],
+            "values": "grey 0 (black) to 255 (white), prepared as data/prepared is",
+        },
+        "output": {
+            "name": exporting.OUTPUT,
+            "type": "float32",
+            "shape": ["batch", len(labels)],
+            "values": "probability of each label, in the order of labels",
+        },
+        "files": {
+            file_name(fold): hashlib.sha256(one.content).hexdigest()
+            for fold, one in enumerate(exported)
+        },
+    }
+
+
+def file_name(fold: int) -> str:
+    """Return the name of a fold's ONNX file."""
+    return f"fold-{fold}.onnx"
+
+
+def main(model: str) -> str:
+    from cxr import artifacts, exporting, prepared, progress, workers
+    from cxr.training import models
+
+    folder = MODELS / model
+    config, images = models.config(folder), prepared.read(PREPARED)
+    if images.size_px != config["size_px"]:
+        raise ValueError(
+            f"{folder} takes images of {config['size_px']} px, {PREPARED} has {images.size_px} px: "
+            "run `dvc repro` so that both come from the same data"
+        )
+    splits = artifacts.read_csv(SPLITS)
+    work = tasks(folder, PREPARED, images.index, splits, folds=config["folds"])
+    progress.say(f"export@{model}: {config['backbone']}, {len(work)} fold(s)")
+    exported = workers.run(exporting.export_fold, work, words=f"export@{model}")
+    with artifacts.folder(EXPORTED / model) as out:
+        for fold, one in enumerate(exported):
+            artifacts.write_bytes(out / file_name(fold), one.content)
+        artifacts.write_json(out / "metadata.json", describe(model, config, exported))
+    largest = max(len(one.content) for one in exported)
+    result = {"onnx_bytes": largest, "opset": exporting.OPSET, "folds": len(work), "agrees": True}
+    artifacts.write_json(REPORTS / model / "metrics.json", result)
+    return (
+        f"{len(work)} ONNX file(s) of at most {largest / 1e6:.1f} MB; onnxruntime and PyTorch differ "
+        f"by at most {max(one.difference for one in exported):.1e}"
+    )
+
+
+if __name__ == "__main__":
+    run("export", main, None, item="model")

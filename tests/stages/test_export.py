@@ -1,0 +1,118 @@
+"""export: one ONNX file per fold and what a user needs to know, the same bytes for any number of workers."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr import artifacts, exporting, numerics, prepared, seeding
+from cxr.training import loop, models
+from cxr.training.network import build
+from stages import export
+from tests.training.recipes import tiny
+
+numerics.exact_torch()
+PARTS = ["train"] * 4 + ["val"] * 6 + ["search_val"] * 2 + ["test"] * 4
+STAGES = [{"block": "plain", "width": 8, "depth": 1, "kernel": 3}]
+SMALL = {"backbone": "searched", "backbone_options": {"stem": 8, "stages": STAGES}}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """Prepared images, a split of two folds and a model of two networks, as earlier stages leave them."""
+    folder = tmp_path_factory.mktemp("project")
+    names = [f"toy/{i:03d}.png" for i in range(len(PARTS))]
+    index = pd.DataFrame(
+        {"image": names, "patient": names, "source": "toy", "view": "", "age_years": np.nan,
+         "sex": "", "label:a": 1, "label:b": 0}
+    )  # fmt: skip
+    images = seeding.stream(1, "images").integers(0, 256, size=(len(names), 32, 32), dtype=np.uint8)
+    prepared.write(folder / "data/prepared", iter(images), index)
+    splits = pd.DataFrame({"image": names, "group": names, "fold_0": PARTS, "fold_1": PARTS[::-1]})
+    artifacts.write_csv(folder / "data/splits.csv", splits)
+    recipe, members = tiny(**SMALL), []
+    for fold in range(2):
+        tensors = build(recipe, labels=2, seed=1, fold=fold).state_dict()
+        fitted = loop.Fitted(dict(tensors), best_epoch=0, history=[])
+        members.append(models.Saved(fitted, recipe.backbone_options, {}))
+    models.save(folder / "data/models/toy", recipe, members, labels=["a", "b"], size_px=32)
+    return folder
+
+
+@pytest.fixture
+def project(made, tmp_path, monkeypatch) -> Path:
+    """A copy of the project, current folder."""
+    shutil.copytree(made, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setenv("CXR_WORKERS", "1")
+    return tmp_path / "copy"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    tops = [folder / "data/exported", folder / "reports"]
+    files = sorted(path for top in tops for path in top.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_each_fold_is_compared_on_its_own_val_images(project):
+    index = prepared.read(Path("data/prepared")).index
+    splits = artifacts.read_csv(Path("data/splits.csv")).iloc[::-1]
+    first, second = export.tasks(Path("m"), Path("p"), index, splits, folds=2)
+    assert (first.fold, first.rows.tolist()) == (0, list(range(4, 10)))
+    assert (second.fold, second.rows.tolist()) == (1, list(range(6, 12)))
+    with pytest.raises(ValueError, match=r"m has 3 fold\(s\), the split has 2: run `dvc repro`"):
+        export.tasks(Path("m"), Path("p"), index, splits, folds=3)
+
+
+def test_it_leaves_a_file_per_fold_with_what_it_means_for_any_number_of_workers(
+    project, monkeypatch
+):
+    line = export.main("toy")
+    found = contents(project)
+    assert list(found) == [
+        "data/exported/toy/fold-0.onnx", "data/exported/toy/fold-1.onnx",
+        "data/exported/toy/metadata.json", "reports/export/toy/metrics.json",
+    ]  # fmt: skip
+    assert line.startswith("2 ONNX file(s) of at most 0.") and "differ by at most" in line
+    check_words(found)
+    images = prepared.read(Path("data/prepared")).gather(np.arange(3))
+    for fold in range(2):
+        member = models.load(Path("data/models/toy"), fold)
+        exporting.compare(found[f"data/exported/toy/fold-{fold}.onnx"], member, images)
+    monkeypatch.setenv("CXR_WORKERS", "2")
+    export.main("toy")
+    assert contents(project) == found
+
+
+def check_words(found: dict[str, bytes]) -> None:
+    """Compare metrics.json and metadata.json with the model's config and the files."""
+    sizes = [len(found[f"data/exported/toy/fold-{fold}.onnx"]) for fold in range(2)]
+    metrics = artifacts.read_json(Path("reports/export/toy/metrics.json"))
+    assert metrics == {"agrees": True, "folds": 2, "onnx_bytes": max(sizes), "opset": 20}
+    about = artifacts.read_json(Path("data/exported/toy/metadata.json"))
+    assert (about["model"], about["labels"], about["loss"]) == ("toy", ["a", "b"], "cross_entropy")
+    assert (about["size_px"], about["mean"], about["std"]) == (32, 0.449, 0.226)
+    assert about["input"]["shape"] == ["batch", 1, 32, 32] and about["output"]["shape"][1] == 2
+    hashes = {name: hashlib.sha256(found[f"data/exported/toy/{name}"]) for name in about["files"]}
+    assert about["files"] == {name: sha.hexdigest() for name, sha in hashes.items()}
+    assert len(set(about["files"].values())) == 2
+
+
+def test_a_network_that_scores_otherwise_leaves_nothing(project, monkeypatch):
+    right = exporting.probabilities
+    monkeypatch.setattr(exporting, "probabilities", lambda *given: right(*given) + 2e-4)
+    with pytest.raises(ValueError, match=r"differ by up to 0\.0002 on 6 images"):
+        export.main("toy")
+    assert contents(project) == {}
+
+
+def test_a_model_of_another_size_or_none_is_refused(project):
+    with pytest.raises(ValueError, match=r"data/models/other/config\.json is missing"):
+        export.main("other")
+    config = artifacts.read_json(Path("data/models/toy/config.json"))
+    artifacts.write_json(Path("data/models/toy/config.json"), {**config, "size_px": 64})
+    with pytest.raises(ValueError, match=r"toy takes images of 64 px, data/prepared has 32 px"):
+        export.main("toy")
