@@ -1,7 +1,8 @@
 """compare: put the models that params name side by side and write the study's report.
 
-Only reports of the models in `transfer.runs` are read, whatever else lies in reports/evaluate.
-reports/index.html is one file that shows everything and loads nothing.
+Only reports of what params.yaml lists (`models`, `search.runs`, `prune.runs`, `export.models`) are
+read, whatever else lies in reports/. reports/index.html is one file that shows everything and
+loads nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from stages._stage import run
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cxr.report import Model, Study
+    from cxr.report import Model, Pruning, Search, Study
 
 REPORTS = Path("reports")
-COLUMNS = ("accuracy", "macro_f1", "auroc", "parameters", "macs", "weights_bytes")
+METRICS = ("accuracy", "macro_f1", "auroc")
+COLUMNS = (*METRICS, "parameters", "macs", "weights_bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +32,13 @@ class Params:
     """metric of the test images, highest first"""
 
 
-def compare(results: Mapping[str, Mapping[str, Any]], *, sort_by: str) -> pd.DataFrame:
+def compare(
+    results: Mapping[str, Mapping[str, Any]], *, sort_by: str, parents: Mapping[str, str]
+) -> pd.DataFrame:
     """Return one row per model, best first: values, intervals and costs; equal ones by name.
 
-    `results` holds each model's reports/evaluate/<model>/metrics.json.
+    `results` holds each model's reports/evaluate/<model>/metrics.json, `parents` by model the one it
+    was cut out of; the differences to it stand at the end, empty without it.
     """
     import pandas as pd
 
@@ -47,10 +52,24 @@ def compare(results: Mapping[str, Mapping[str, Any]], *, sort_by: str) -> pd.Dat
                 if isinstance(found, Mapping)
                 else {column: found}
             )  # fmt: skip
-        rows.append(row)
+        rows.append(row | _to_parent(name, results, parents.get(name)))
     table = pd.DataFrame(rows)
     table[sort_by] = pd.to_numeric(table[sort_by])
     return table.sort_values(sort_by, ascending=False, kind="stable", ignore_index=True)
+
+
+def _to_parent(
+    name: str, results: Mapping[str, Mapping[str, Any]], parent: str | None
+) -> dict[str, Any]:
+    """Return a model's parent and its differences to it; None for what is unknown."""
+    row: dict[str, Any] = {"parent": parent}
+    whole = results.get(parent or "", {})
+    for metric in METRICS:
+        pair: list[Any] = [
+            found[metric]["value"] if metric in found else None for found in (results[name], whole)
+        ]
+        row[f"{metric}_to_parent"] = None if None in pair else round(pair[0] - pair[1], 6)
+    return row
 
 
 def read_results(names: list[str], folder: Path) -> dict[str, dict[str, Any]]:
@@ -61,24 +80,56 @@ def read_results(names: list[str], folder: Path) -> dict[str, dict[str, Any]]:
     if missing or not names:
         raise ValueError(
             f"{folder}: no report of {', '.join(missing)}; run `dvc repro evaluate`, or take the "
-            "name out of transfer.runs"
+            "name out of models"
             if names
-            else "transfer.runs is empty: name at least one recipe to compare"
+            else "models is empty: name at least one model to compare"
         )
     return {name: artifacts.read_json(folder / name / "metrics.json") for name in names}
 
 
 def read_model(name: str, result: Mapping[str, Any], reports: Path) -> Model:
     """Gather one model's results and those of its figures that exist."""
-    from cxr import artifacts
     from cxr.report import Model
 
     plots = reports / "evaluate" / name / "plots"
     paths = {key: plots / f"{key}.png" for key in ("roc", "confusion", "reliability")}
     paths["history"] = reports / "transfer" / name / "plots" / "history.png"
-    bins = plots / "reliability.csv"
-    rows = artifacts.read_csv(bins).to_dict("records") if bins.is_file() else []
-    return Model(name=name, result=result, figures=_read(paths), reliability=rows)  # type: ignore[arg-type]
+    rows = _rows(plots / "reliability.csv")
+    return Model(name=name, result=result, figures=_read(paths), reliability=rows)
+
+
+def read_searches(names: list[str], reports: Path) -> list[Search]:
+    """Gather the named searches of which a report exists."""
+    from cxr.report import Search
+
+    folders = {name: reports / "search" / name for name in names}
+    return [
+        Search(
+            name=name,
+            metrics=metrics,
+            candidates=_rows(folders[name] / "plots/candidates.csv"),
+            figures=_plots(folders[name], "front", "progress"),
+        )
+        for name, metrics in _metrics(folders).items()
+    ]
+
+
+def read_prunings(names: list[str], reports: Path) -> list[Pruning]:
+    """Gather the named prunings of which a report exists."""
+    from cxr.report import Pruning
+
+    folders = {name: reports / "prune" / name for name in names}
+    return [
+        Pruning(
+            name=name,
+            metrics=metrics,
+            candidates=_rows(folders[name] / "plots/candidates.csv"),
+            channels=_rows(folders[name] / "plots/channels.csv"),
+            history=_rows(folders[name] / "plots/history.csv"),
+            figures=_plots(folders[name], "front", "channels", "history"),
+        )
+        for name, metrics in _metrics(folders).items()
+    ]
 
 
 def gather(
@@ -91,9 +142,10 @@ def gather(
 ) -> Study:
     """Gather what the report shows beside the models; what was not made is left out."""
     from cxr import artifacts
-    from cxr.report import Study
+    from cxr.report import Study, origins
 
     names = params.get("ingest", {}).get("datasets", [])
+    exported = (params.get("export") or {}).get("models") or []
     split, validation = reports / "split/metrics.json", reports / "validate/summary.json"
     return Study(
         name=str(params.get("study", "study")),
@@ -105,6 +157,9 @@ def gather(
         split=artifacts.read_json(split) if split.is_file() else {},
         validation=artifacts.read_json(validation) if validation.is_file() else {},
         figures=_read(figure_paths(reports, names)),
+        searches=read_searches(origins.runs(params, "search"), reports),
+        prunings=read_prunings(origins.runs(params, "prune"), reports),
+        exports=_metrics({name: reports / "export" / name for name in exported}),
     )
 
 
@@ -119,6 +174,28 @@ def figure_paths(reports: Path, datasets: list[str]) -> dict[str, Path]:
     return paths
 
 
+def _metrics(folders: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Read metrics.json of each folder that has one."""
+    from cxr import artifacts
+
+    paths = {name: folder / "metrics.json" for name, folder in folders.items()}
+    return {name: artifacts.read_json(path) for name, path in paths.items() if path.is_file()}
+
+
+def _rows(path: Path) -> list[Mapping[str, Any]]:
+    """Read a table's rows, None for an empty cell; none if there is no table."""
+    from cxr import artifacts
+
+    if not path.is_file():
+        return []
+    table = artifacts.read_csv(path)
+    return table.astype(object).where(table.notna(), None).to_dict("records")  # type: ignore[return-value]
+
+
+def _plots(folder: Path, *names: str) -> dict[str, bytes]:
+    return _read({name: folder / "plots" / f"{name}.png" for name in names})
+
+
 def _read(paths: Mapping[str, Path]) -> dict[str, bytes]:
     return {key: path.read_bytes() for key, path in paths.items() if path.is_file()}
 
@@ -129,7 +206,9 @@ def _source(name: str) -> Any:
     return plugins.load("datasets", name).SOURCE
 
 
-def draw(table: pd.DataFrame, results: Mapping[str, Mapping[str, Any]]) -> Any:
+def draw(
+    table: pd.DataFrame, results: Mapping[str, Mapping[str, Any]], parents: Mapping[str, str]
+) -> Any:
     """Draw accuracy and AUROC with their intervals against parameters and MACs."""
     from cxr.metrics import figures
 
@@ -140,23 +219,26 @@ def draw(table: pd.DataFrame, results: Mapping[str, Mapping[str, Any]]) -> Any:
         {"parameters": list(table["parameters"]), "MACs per image": list(table["macs"])},
         {word: [results[name][key] for name in names] for word, key in metrics.items()},
         {word: results[names[0]]["chance"][key] for word, key in metrics.items()},
+        parents=parents,
     )
 
 
 def main() -> str:
     from cxr import artifacts, params, progress, report
+    from cxr.report import origins
 
-    settings = params.load(Params, "compare")
-    names = list(params.value("transfer.runs"))
+    settings, tree = params.load(Params, "compare"), params.read_yaml(params.PARAMS_FILE)
+    names = list(params.value("models"))
+    parents = origins.parents(tree, names)
     progress.say(f"compare {len(names)} model(s) and write {REPORTS}/index.html")
     results = read_results(names, REPORTS / "evaluate")
-    table = compare(results, sort_by=settings.sort_by)
+    table = compare(results, sort_by=settings.sort_by, parents=parents)
     plots = REPORTS / "compare" / "plots"
     artifacts.write_csv(plots / "table.csv", table)
-    artifacts.write_figure(plots / "cost.png", draw(table, results), dpi=120)
+    artifacts.write_figure(plots / "cost.png", draw(table, results, parents), dpi=120)
     models = [read_model(name, results[name], REPORTS) for name in table["model"]]
     study = gather(
-        params.read_yaml(params.PARAMS_FILE), models, REPORTS,
+        tree, models, REPORTS,
         sort_by=settings.sort_by, comparison=(plots / "cost.png").read_bytes(),
     )  # fmt: skip
     artifacts.write_text(REPORTS / "index.html", report.page(study))

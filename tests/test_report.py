@@ -1,9 +1,9 @@
 """The report page: self-contained, escaped, small, the same bytes twice, nothing missing breaks it."""
 
 import base64
+import dataclasses
 import io
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -13,102 +13,22 @@ from cxr import artifacts, report, seeding
 from cxr.datasets._source import Source
 from cxr.metrics import calibration, figures
 from cxr.report import elements, method
+from tests.report import cases
 
 HOSTILE = '<script>alert("x")</script>&"quoted\''
 
 
-def _value(value, gap=0.02):
-    return {"value": value, "low": value - gap, "high": value + gap}
+STUDIES = pytest.mark.parametrize(
+    "study",
+    [cases.study(), cases.whole(), cases.whole(folds=5)],
+    ids=["two models", "whole method", "five folds"],
+)
 
 
-def _result(labels, *, level=0.8, loss="cross_entropy", folds=1):
-    groups = {"images": 40, "accuracy": level, "macro_f1": level, "auroc": None}
-    return {
-        "model": "m", "backbone": "resnet10t", "labels": list(labels), "loss": loss, "images": 1240,
-        "patients": 600, "folds": folds, "confidence": 0.95, "accuracy": _value(level),
-        "balanced_accuracy": _value(level), "macro_f1": _value(level), "auroc": _value(level + 0.1),
-        "per_label": {
-            name: {"support": 9, "precision": None, "recall": 0.5, "f1": 0.4, "auroc": _value(0.9)}
-            for name in labels
-        },
-        "per_fold": {str(i): groups for i in range(folds)}, "per_source": {"one": groups},
-        "confusion": np.eye(len(labels), dtype=int).tolist() if loss == "cross_entropy" else None,
-        "calibration": {"ece": 0.04, "bins": 15, "brier": 0.3},
-        "thresholds": None if loss == "cross_entropy" else {name: [0.3] * folds for name in labels},
-        "chance": {"accuracy": 0.45, "auroc": 0.5}, "bootstrap": {"samples": 1000, "left_out": {}},
-        "parameters": 399_459, "macs": 27_000_000, "weights_bytes": 1_600_000,
-    }  # fmt: skip
-
-
-def _png(side=40):
-    shape = (side, side * 2, 3)
-    pixels = seeding.stream(1, "png").integers(0, 256, shape).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="png")
-    return buffer.getvalue()
-
-
-def _model(name, labels=("normal", "effusion"), figures=("roc", "confusion"), **changes):
-    pictures = {key: _png() for key in figures}
-    row = {"from": 0.6, "to": 0.7, "count": 3, "mean_score": 0.65, "came_true": 0.5}
-    return report.Model(
-        name=name, result=_result(labels, **changes), figures=pictures, reliability=[row]
-    )
-
-
-def _study(models=None, **changes):
-    source = Source(
-        title="Toy set", url="https://example.org/toy", citation="Nobody 2020", licence="CC0-1.0",
-        redistributable=True, images={}, sha256={}, hint="",
-    )  # fmt: skip
-    part = {"images": 10, "groups": 5, "labels": {"normal": 4, "effusion": 6}}
-    fields = {
-        "name": "toy",
-        "params": {"study": "toy", "seed": 1, "split": {"folds": 1}},
-        "models": models or [_model("small"), _model("large", level=0.7)],
-        "sort_by": "auroc",
-        "comparison": _png(),
-        "datasets": [source],
-        "split": {"folds": {"fold_0": {"train": part, "test": part}}},
-        "validation": {},
-        "figures": {"portrait": _png(), "split": _png()},
-    }
-    return report.Study(**{**fields, **changes})
-
-
-class _Reader(HTMLParser):
-    """Notes elements, attributes and the words; fails on an element closed out of order."""
-
-    VOID = frozenset({"meta", "img", "br", "link", "input"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.words = [], [], []
-        self.feed(text)
-        assert not self.open, self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-    def all(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
-
-def test_the_page_loads_and_runs_nothing():
-    page = report.page(_study())
-    reader = _Reader(page)
+@STUDIES
+def test_the_page_loads_and_runs_nothing(study):
+    page = report.page(study)
+    reader = cases.Reader(page)
     assert not reader.all("script") and not reader.all("link") and not reader.all("iframe")
     references = [
         attrs[key]
@@ -122,8 +42,9 @@ def test_the_page_loads_and_runs_nothing():
     assert "default-src 'none'" in page
 
 
-def test_links_within_the_page_lead_somewhere():
-    reader = _Reader(report.page(_study()))
+@STUDIES
+def test_links_within_the_page_lead_somewhere(study):
+    reader = cases.Reader(report.page(study))
     ids = [attrs["id"] for _, attrs in reader.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     assert {attrs["href"][1:] for attrs in reader.all("a")} <= set(ids)
@@ -131,25 +52,28 @@ def test_links_within_the_page_lead_somewhere():
 
 
 def test_hostile_names_are_text_everywhere():
-    models = [_model(HOSTILE, (HOSTILE, "b"), folds=2), _model("m", (HOSTILE, "b"), loss="bce")]
+    models = [
+        cases.model(HOSTILE, (HOSTILE, "b"), folds=2),
+        cases.model("m", (HOSTILE, "b"), loss="bce"),
+    ]
     part = {"images": 10, "groups": 5, "labels": {HOSTILE: 4}}
     source = Source(
         title=HOSTILE, url="javascript:alert(1)", citation=HOSTILE, licence=HOSTILE,
         redistributable=True, images={}, sha256={}, hint="",
     )  # fmt: skip
-    study = _study(
+    study = cases.study(
         models, name=HOSTILE, params={HOSTILE: HOSTILE}, datasets=[source],
         split={"folds": {"fold_0": {"train": part}}},
     )  # fmt: skip
     page = report.page(study)
-    reader = _Reader(page)
+    reader = cases.Reader(page)
     assert "<script" not in page and not reader.all("script")
     assert reader.text.count('<script>alert("x")</script>') > 10
     assert "javascript:" not in [attrs.get("href", "")[:11] for attrs in reader.all("a")]
 
 
 def test_the_same_bytes_twice():
-    assert report.page(_study()) == report.page(_study())
+    assert report.page(cases.whole(5)) == report.page(cases.whole(5))
 
 
 def test_eight_models_with_real_figures_stay_under_three_megabytes(tmp_path):
@@ -159,7 +83,7 @@ def test_eight_models_with_real_figures_stay_under_three_megabytes(tmp_path):
     names = [f"finding_{i}" for i in range(14)]
     bins = calibration.reliability(scores[:, 0] / 2, truth[:, 0] == 1)
     drawn = {
-        "roc": figures.roc(truth, scores, names, dict.fromkeys([*names, "macro"], _value(0.8)), title="t"),
+        "roc": figures.roc(truth, scores, names, dict.fromkeys([*names, "macro"], cases.interval(0.8)), title="t"),
         "confusion": figures.confusion(np.ones((14, 14), int), names, title="t"),
         "reliability": figures.reliability(bins, title="t", claim="score"),
     }  # fmt: skip
@@ -168,16 +92,24 @@ def test_eight_models_with_real_figures_stay_under_three_megabytes(tmp_path):
     pictures = {name: (tmp_path / name).read_bytes() for name in drawn}
     pictures["history"] = pictures["reliability"]
     assert sum(map(len, pictures.values())) * 8 * 4 / 3 > 2_500_000  # what they take as they are
-    result = _result(names)
+    result = cases.result(names)
     models = [
         report.Model(name=f"m{i}", result=result, figures=pictures, reliability=[])
         for i in range(8)
     ]
-    assert len(report.page(_study(models)).encode()) < 2_500_000
+    search, pruning = (
+        dataclasses.replace(made, figures=dict.fromkeys(names, pictures["roc"]))
+        for made, names in (
+            (cases.search(5), ["front", "progress"]),
+            (cases.pruning(5), ["front", "channels", "history"]),
+        )
+    )
+    whole = cases.study(models, searches=[search], prunings=[pruning])
+    assert len(report.page(whole).encode()) < 3_000_000
 
 
 def test_figures_are_embedded_pictures_with_words_for_those_who_cannot_see_them():
-    reader = _Reader(report.page(_study()))
+    reader = cases.Reader(report.page(cases.study()))
     images = reader.all("img")
     assert len(images) == 1 + 2 * 2 + 2
     for attrs in images:
@@ -186,8 +118,9 @@ def test_figures_are_embedded_pictures_with_words_for_those_who_cannot_see_them(
         assert (str(picture.width), str(picture.height)) == (attrs["width"], attrs["height"])
 
 
-def test_the_page_is_in_english_and_every_table_has_caption_and_scopes():
-    reader = _Reader(report.page(_study()))
+@STUDIES
+def test_the_page_is_in_english_and_every_table_has_caption_and_scopes(study):
+    reader = cases.Reader(report.page(study))
     assert reader.all("html") == [{"lang": "en"}]
     assert len(reader.all("caption")) == len(reader.all("table")) > 3
     assert all(attrs["scope"] in ("row", "col") for attrs in reader.all("th"))
@@ -196,7 +129,7 @@ def test_the_page_is_in_english_and_every_table_has_caption_and_scopes():
 
 
 def test_colours_have_enough_contrast_in_both_palettes():
-    style = report.page(_study()).split("<style>")[1].split("</style>")[0]
+    style = report.page(cases.study()).split("<style>")[1].split("</style>")[0]
     palettes = [
         dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in style.split("@media print")[0].split(":root")[1:]
     ]  # fmt: skip
@@ -220,7 +153,7 @@ def _contrast(first, second):
 
 
 def test_it_says_what_it_is_not_for_and_what_is_promised():
-    text = _Reader(report.page(_study())).text
+    text = cases.Reader(report.page(cases.study())).text
     assert "Research use only. Not a medical device" in text
     promise = re.sub(r"\s*`\s*", "", method.PROMISE)
     assert promise[:60] in text
@@ -228,21 +161,80 @@ def test_it_says_what_it_is_not_for_and_what_is_promised():
 
 
 def test_only_the_highest_of_each_column_is_marked():
-    page = report.page(_study())
+    page = report.page(cases.study())
     assert page.count('class="best"') == 3
-    assert '<strong class="best">' not in report.page(_study([_model("alone")]))
+    assert '<strong class="best">' not in report.page(cases.study([cases.model("alone")]))
 
 
 def test_the_chance_line_stands_under_the_results():
-    assert "chance 0.450 – 0.500" in _Reader(report.page(_study())).text
+    assert "chance 0.450 – 0.500" in cases.Reader(report.page(cases.study())).text
+
+
+def test_search_and_pruning_stand_behind_the_results():
+    sections = [
+        [attrs["id"] for attrs in cases.Reader(report.page(study)).all("section")]
+        for study in (cases.whole(), cases.whole(searches=[]), cases.whole(prunings=[]))
+    ]
+    rest = ["models", "data", "protocol", "reproduce"]
+    assert sections == [
+        ["results", "search", "pruning", *rest],
+        ["results", "pruning", *rest],
+        ["results", "search", *rest],
+    ]
+
+
+def test_the_table_says_what_each_model_is_and_what_pruning_changed():
+    text = cases.Reader(report.page(cases.whole())).text
+    assert "searched-pruned searched with filters pruned by evolution to 49 % of its MACs" in text
+    row = text[
+        text.index("searched-pruned searched with") : text.index("searched-uniform searched")
+    ]
+    assert row.count("−0.010 to parent") == 3 and "9.8 M 49 % of parent" in row
+    row = text[text.index("random the best of the random networks") :][:140]
+    assert "to parent" not in row
+    assert "its share of the parent's MACs." in text
+
+
+def test_a_pruned_model_without_its_parent_has_no_difference():
+    models = [cases.model("searched-pruned"), cases.model("resnet10t")]
+    text = cases.Reader(report.page(cases.whole(models=models))).text
+    assert "to parent" not in text and "49 % of parent" in text
+
+
+@pytest.mark.parametrize(("folds", "said"), [(1, False), (5, True)])
+def test_costs_of_several_networks_are_those_of_the_largest_and_it_is_said(folds, said):
+    text = cases.Reader(report.page(cases.whole(folds))).text
+    assert ("parameters, MACs and file are those of the largest" in text) is said
+    assert ("5 networks, one per fold, at most 399 k parameters" in text) is said
+
+
+@pytest.mark.parametrize(
+    ("export", "words"),
+    [
+        ({"onnx_bytes": 1_234_567, "opset": 18, "folds": 1, "agrees": True},
+         "Exported to ONNX: 1.23 MB, opset 18; its answers were checked against PyTorch's and agree."),
+        ({"onnx_bytes": 1_234_567, "opset": 18, "folds": 5, "agrees": True},
+         "Exported to ONNX: 5 files, one per fold, of at most 1.23 MB, opset 18; its"),
+    ],
+)  # fmt: skip
+def test_an_exported_model_says_so(export, words):
+    text = cases.Reader(report.page(cases.whole(exports={"searched-pruned": export}))).text
+    assert words in text and text.count("Exported to ONNX") == 1
+
+
+def test_hidden_words_in_a_table_cannot_widen_the_page():
+    """An absolute box leaves what scrolls unless that is its frame: a phone then scrolls the page."""
+    style = report.page(cases.study())
+    assert re.search(r"\.hidden \{ position: absolute", style)
+    assert re.search(r"\.scroll \{ position: relative", style)
 
 
 def test_what_was_not_made_is_left_out():
-    bare = _study(
-        [_model("m", figures=())], comparison=None, datasets=[], split={}, figures={},
+    bare = cases.study(
+        [cases.model("m", figures=())], comparison=None, datasets=[], split={}, figures={},
         params={"study": "toy"},
     )  # fmt: skip
-    reader = _Reader(report.page(bare))
+    reader = cases.Reader(report.page(bare))
     assert not reader.all("img")
     assert [attrs["id"] for attrs in reader.all("section")] == [
         "results", "models", "protocol", "reproduce",
@@ -250,15 +242,15 @@ def test_what_was_not_made_is_left_out():
 
 
 def test_undefined_values_are_dashes():
-    model = _model("m")
+    model = cases.model("m")
     model.result["auroc"] = {"value": None, "low": None, "high": None}
-    assert "None" not in _Reader(report.page(_study([model, _model("other")]))).text
+    assert "None" not in cases.Reader(report.page(cases.study([model, cases.model("other")]))).text
 
 
 def test_resamples_left_out_are_said():
-    model = _model("m")
+    model = cases.model("m")
     model.result["bootstrap"]["left_out"] = {"effusion": 7, "auroc": 3}
-    assert "left out: at most 7 for m." in _Reader(report.page(_study([model]))).text
+    assert "left out: at most 7 for m." in cases.Reader(report.page(cases.study([model]))).text
 
 
 def test_folds_are_counted_as_ranges():
@@ -266,7 +258,7 @@ def test_folds_are_counted_as_ranges():
         return {"images": n, "groups": n, "labels": {"normal": n}}
 
     folds = {f"fold_{i}": {"train": part(10 + i), "test": part(3)} for i in (0, 1, 10, 2)}
-    text = _Reader(report.page(_study(split={"folds": folds}))).text
+    text = cases.Reader(report.page(cases.study(split={"folds": folds}))).text
     assert "train 10–20 10–20 10–20" in text and "test 3 3 3" in text
     assert text.index("fold_2") < text.index("fold_10")
 
@@ -282,8 +274,8 @@ def test_findings_stand_with_the_reason_they_were_accepted_for():
         "gate": "passed", "images": 1200, "patients": 700, "great_expectations": rules,
         "findings": [_finding("no_patient", accepted=HOSTILE), _finding("odd_size", severity="info")],
     }  # fmt: skip
-    page = report.page(_study(validation=summary))
-    text = _Reader(page).text
+    page = report.page(cases.study(validation=summary))
+    text = cases.Reader(page).text
     assert "1,200 images of 700 patients were checked" in text
     assert "2 kinds of findings, 1 of them critical and accepted" in text
     assert f"no patient critical 3 no_patient means Accepted: {HOSTILE}" in text
@@ -294,17 +286,30 @@ def test_findings_stand_with_the_reason_they_were_accepted_for():
 
 def test_no_findings_are_said_too():
     summary = {"gate": "passed", "images": 12, "patients": 7, "findings": []}
-    text = _Reader(report.page(_study(validation=summary))).text
+    text = cases.Reader(report.page(cases.study(validation=summary))).text
     assert "12 images of 7 patients were checked before training: nothing was found." in text
 
 
 def test_flat_figures_shrink_and_grey_ones_stay_as_they_are():
-    noisy = _png(60)
+    noisy = cases.png(60)
     assert len(elements.compact(noisy)) < len(noisy)
     assert elements.compact(noisy) == elements.compact(noisy)
     buffer = io.BytesIO()
     Image.fromarray(np.arange(256, dtype=np.uint8)[None].repeat(9, 0)).save(buffer, format="png")
     assert elements.compact(buffer.getvalue()) == buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [((90, 40), "wide"), ((40, 40), None), ((40, 60), "tall")]
+)
+def test_a_wide_figure_scrolls_on_a_phone_and_is_reachable_by_keyboard(size, shape):
+    buffer = io.BytesIO()
+    Image.new("L", size).save(buffer, format="png")
+    reader = cases.Reader(elements.figure(buffer.getvalue(), alt="words", caption="c"))
+    (figure,), (card, *_) = reader.all("figure"), reader.all("div")
+    assert figure.get("class") == shape
+    reach = {"tabindex": "0", "role": "region", "aria-label": "words"} if shape == "wide" else {}
+    assert card == {"class": "card", **reach}
 
 
 def test_only_html_goes_unescaped():

@@ -124,17 +124,54 @@ def tradeoff(
     costs: Mapping[str, Sequence[float]],
     metrics: Mapping[str, Sequence[Mapping[str, float | None]]],
     chance: Mapping[str, float],
+    *,
+    parents: Mapping[str, str],
 ) -> Figure:
-    """Draw models: each metric (rows) with its interval against each cost (columns, log scale)."""
-    figure, axes = artifacts.new_figure(4.3 * len(costs), 2.4 * len(metrics), len(metrics), len(costs))  # fmt: skip
+    """Draw models: each metric (rows) with its interval against each cost (columns, log scale).
+
+    `parents` holds, by model, the one it was cut out of: they share a colour, a dotted line joins
+    them where both are drawn.
+    """
+    width = 4.3 * len(costs)
+    figure, axes = artifacts.new_figure(width, 2.4 * len(metrics), len(metrics), len(costs))
     grid = np.reshape(axes, (len(metrics), len(costs)))
     for row, (metric, found) in enumerate(metrics.items()):
         for column, (cost, amounts) in enumerate(costs.items()):
-            _scatter(grid[row, column], names, amounts, found, chance[metric])
-            grid[row, column].set(xlabel=cost, ylabel=metric)
+            axis = grid[row, column]
+            _descent(axis, names, amounts, found, parents)
+            _scatter(axis, names, amounts, found, chance[metric], _families(names, parents))
+            axis.set(xlabel=cost, ylabel=metric)
     handles, words = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside upper left", ncols=5, fontsize=8)
+    columns = int(width / (0.55 + 0.07 * max(map(len, names))))  # of text at 8 pt
+    figure.legend(
+        handles, words, loc="outside upper left", ncols=min(max(columns, 1), 5), fontsize=8
+    )
     return figure
+
+
+def _families(names: Sequence[str], parents: Mapping[str, str]) -> list[int]:
+    """Return a number per model, the same for a parent and all that was cut out of it."""
+    roots = [parents.get(name, name) for name in names]
+    order = {root: i for i, root in enumerate(dict.fromkeys(roots))}
+    return [order[root] for root in roots]
+
+
+def _descent(
+    axis: Axes,
+    names: Sequence[str],
+    amounts: Sequence[float],
+    found: Sequence[Mapping[str, float | None]],
+    parents: Mapping[str, str],
+) -> None:
+    """Join each model to its parent, with a dotted line in their colour."""
+    places = {
+        name: (amount, _float(value["value"]))
+        for name, amount, value in zip(names, amounts, found, strict=True)
+    }
+    for name, family in zip(names, _families(names, parents), strict=True):
+        if parents.get(name) in places:
+            ends = [places[name], places[parents[name]]]
+            axis.plot(*zip(*ends, strict=True), color=_colour(family), linewidth=1, linestyle=":")
 
 
 def _scatter(
@@ -143,6 +180,7 @@ def _scatter(
     amounts: Sequence[float],
     found: Sequence[Mapping[str, float | None]],
     chance: float,
+    families: Sequence[int],
 ) -> None:
     axis.axhline(chance, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="chance")
     for i, (name, amount, value) in enumerate(zip(names, amounts, found, strict=True)):
@@ -150,8 +188,9 @@ def _scatter(
             continue
         middle, low, high = (_float(value[key]) for key in ("value", "low", "high"))
         axis.errorbar(
-            amount, middle, yerr=[[max(middle - low, 0)], [max(high - middle, 0)]], color=_colour(i),
-            marker="osD^vP*X"[i % 8], markersize=6, capsize=3, linewidth=1.4, label=name,
+            amount, middle, yerr=[[max(middle - low, 0)], [max(high - middle, 0)]],
+            color=_colour(families[i]), marker="osD^vP*X"[i % 8], markersize=6, capsize=3,
+            linewidth=1.4, label=_literal(name),
         )  # fmt: skip
     axis.set_xscale("log")
     axis.set_xlim(min(amounts) / 2.5, max(amounts) * 2.5)
@@ -189,5 +228,9 @@ def _break(name: str) -> str:
 
 
 def _spaced(name: str) -> str:
+    return _literal(name.replace("_", " "))
+
+
+def _literal(name: str) -> str:
     """Return text that matplotlib draws as it stands: `$` would open a formula."""
-    return name.replace("_", " ").replace("$", r"\$")
+    return name.replace("$", r"\$")

@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from cxr.datasets._source import Source
-from cxr.report import cohort, method, models, results
+from cxr.report import cohort, method, models, pruning, results, search
 from cxr.report.elements import Html, join, tag
 
 
@@ -27,6 +27,47 @@ class Model:
     """PNGs by name: roc, confusion, reliability, history; those that exist"""
     reliability: list[Mapping[str, float]]
     """rows of reliability.csv; may be empty"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """One search's networks, see stages/search.py; a value that is undefined is None."""
+
+    name: str
+    metrics: Mapping[str, Any]
+    """reports/search/<run>/metrics.json"""
+    candidates: list[Mapping[str, Any]]
+    """rows of candidates.csv"""
+    figures: Mapping[str, bytes]
+    """PNGs by name: front, progress; those that exist"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """What was cut out of one model, see stages/prune.py; a value that is undefined is None."""
+
+    name: str
+    """of the parent"""
+    metrics: Mapping[str, Any]
+    """reports/prune/<run>/metrics.json"""
+    candidates: list[Mapping[str, Any]]
+    """rows of candidates.csv"""
+    channels: list[Mapping[str, Any]]
+    """rows of channels.csv"""
+    history: list[Mapping[str, Any]]
+    """rows of history.csv"""
+    figures: Mapping[str, bytes]
+    """PNGs by name: front, channels, history; those that exist"""
+
+    @property
+    def folds(self) -> list[Mapping[str, Any]]:
+        """By fold: parent, pruned, uniform, global; a fold that names no parent has the common one."""
+        return [{"parent": self.metrics["parent"], **fold} for fold in self.metrics["folds"]]
+
+    def share(self, cut: str) -> float:
+        """Return the share of its parent's MACs that a cut has left: the mean over the folds."""
+        shares = [fold[cut]["macs"] / fold["parent"]["macs"] for fold in self.folds]
+        return sum(shares) / len(shares)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +88,18 @@ class Study:
     """reports/validate/summary.json"""
     figures: Mapping[str, bytes]
     """PNGs by name: portrait, labels, split; those that exist"""
+    searches: list[Search]
+    prunings: list[Pruning]
+    exports: Mapping[str, Mapping[str, Any]]
+    """by model: reports/export/<model>/metrics.json, of those that were exported"""
 
 
 def page(study: Study) -> str:
     """Return the study's report as an HTML document."""
     parts = [
         ("results", "Results", results.results(study)),
+        ("search", "Search", search.search(study)),
+        ("pruning", "Pruning", pruning.pruning(study)),
         ("models", "Models", models.models(study)),
         ("data", "Data", cohort.data(study)),
         ("validation", "Validation", cohort.validation(study)),

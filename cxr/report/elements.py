@@ -78,8 +78,10 @@ def figure(png: bytes, *, alt: str, caption: object, data: object = "") -> Html:
     source = "data:image/png;base64," + base64.b64encode(small).decode()
     image = Html(f'<img src="{source}" alt="{html.escape(alt)}" width="{width}" height="{height}">')
     behind = details("Data of this figure", data) if data else ""
-    shape = "wide" if width > 2 * height else None
-    card = tag("div", image, class_="card")
+    shape = "wide" if width > 1.75 * height else "tall" if height > 1.25 * width else None
+    # wide ones scroll on a phone; what scrolls must be reachable by keyboard, and then needs a name
+    reach = {"tabindex": "0", "role": "region", "aria_label": alt} if shape == "wide" else {}
+    card = tag("div", image, class_="card", **reach)
     return tag("figure", card, tag("figcaption", caption), behind, class_=shape)
 
 

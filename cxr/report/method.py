@@ -41,6 +41,11 @@ def protocol(study: Study) -> Html:
             if folds > 1
             else "One held-out test part, looked at once, after the epoch was chosen on val."
         )
+    if study.searches or study.prunings:
+        lines.append(
+            "Search and pruning ranked their candidates on search_val, and nothing else did; val "
+            "chose epochs; test images were scored once the models were made."
+        )
     lines.append(
         f"Intervals: {best['confidence']:.0%} percentile bootstrap over patients, "
         f"{count(best['bootstrap']['samples'])} resamples, the same ones for every model. They show "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cxr.report import phrases
+from cxr.report import origins, phrases
 from cxr.report.elements import Html, count, details, figure, join, number, scaled, table, tag
 
 if TYPE_CHECKING:
@@ -25,13 +25,15 @@ def _model(study: Study, model: Model) -> Html:
         if found["loss"] == "cross_entropy"
         else "findings that combine, each with the threshold of highest F1 on val"
     )
-    networks = f"{found['folds']} networks, one per fold" if found["folds"] > 1 else "one network"
-    line = f"Backbone {found['backbone']}: {networks}, {size}; {how}. {_recipe_words(study, model.name)}"
+    if found["folds"] > 1:
+        size = f"{found['folds']} networks, one per fold, at most {size}"
+    line = f"Backbone {found['backbone']}: {size}; {how}."
     extras: list[Html | str] = [_thresholds(found), _groups("fold", "per_fold", found)]
     extras.append(_groups("source", "per_source", found))
     return tag(
         "article",
         tag("h3", model.name),
+        *_origin(study, model),
         tag("p", line),
         _per_label(found),
         tag("div", join(_figures(model)), class_="grid"),
@@ -40,14 +42,31 @@ def _model(study: Study, model: Model) -> Html:
     )
 
 
-def _recipe_words(study: Study, name: str) -> str:
-    """Say how the model was trained, as far as its recipe says it."""
-    recipe = study.params.get("transfer", {}).get("recipes", {}).get(name, {})
-    if "epochs" not in recipe:
-        return ""
-    start = f"from {recipe['weights']['file']}" if recipe.get("weights") else "from scratch"
-    trainable = ", ".join(map(str, recipe.get("trainable", ["all"])))
-    return f"Trained {start} for at most {recipe['epochs']} epochs; trainable: {trainable}."
+def _origin(study: Study, model: Model) -> list[Html]:
+    """Say what the model is, how long it was trained, and whether it was exported."""
+    pieces = []
+    made = origins.words(study, model)
+    epochs = origins.origin(study.params, model.name).recipe.get("epochs")
+    if made:
+        ran = f", in at most {epochs} epochs" if epochs else ""
+        pieces.append(tag("p", Html(f"What it is: {made}{ran}."), class_="made"))
+    exported = study.exports.get(model.name)
+    if exported:
+        pieces.append(tag("p", _export_words(exported)))
+    return pieces
+
+
+def _export_words(found: Mapping[str, Any]) -> str:
+    folds = found.get("folds", 1)
+    size = phrases.file_size(found["onnx_bytes"])
+    files = f"{folds} files, one per fold, of at most {size}" if folds > 1 else size
+    opset = f", opset {found['opset']}" if "opset" in found else ""
+    checked = (
+        "its answers were checked against PyTorch's and agree"
+        if found.get("agrees")
+        else "not checked against PyTorch"
+    )
+    return f"Exported to ONNX: {files}{opset}; {checked}."
 
 
 def _per_label(found: Mapping[str, Any]) -> Html:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cxr.report.elements import Html, count, number, scaled, tag, text
+from cxr.report import elements
+from cxr.report.elements import Html, count, number, tag, text
 
 if TYPE_CHECKING:
     from cxr.report import Model, Study
@@ -37,9 +38,59 @@ def spread(values: Sequence[int]) -> str:
     return count(low) if low == high else f"{count(low)}–{count(high)}"
 
 
+def mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the known values; None if there is none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def over_folds(
+    values: Sequence[float | None], show: Callable[[float | None], str] = number
+) -> Html:
+    """Return the mean of the folds' values with their lowest and highest in small print."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return text(number(None))
+    middle, low, high = show(mean(known)), show(min(known)), show(max(known))
+    return text(middle) if low == high else Html(f"{middle} {tag('small', f'{low} to {high}')}")
+
+
+def signed(value: float) -> str:
+    """Return a difference with its sign; the minus is the one that people write."""
+    return f"{value:+.3f}".replace("-", "\u2212") if round(value, 3) else "±0.000"
+
+
+def percent(value: float | None) -> str:
+    """Return a share in whole per cent; a dash for an unknown one."""
+    return "–" if value is None else f"{value:.0%}".replace("%", "\u202f%")
+
+
+def scaled(value: float | None) -> str:
+    """Return a large number with its unit; a dash for an unknown one."""
+    return "–" if value is None else elements.scaled(value)
+
+
+def starred(words: str, picked: object) -> Html:
+    """Return words, with a star if they name what was picked."""
+    if not picked:
+        return text(words)
+    star = tag("span", "★ ", aria_hidden="true")
+    return Html(f"{star}{tag('span', 'picked: ', class_='hidden')}{text(words)}")
+
+
+def best_first(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Sort candidates by AUROC, highest first, then by MACs; unknown ones last."""
+    return (float("inf") if row["auroc"] is None else -row["auroc"]), row["macs"]
+
+
+def some(shown: int, total: int) -> str:
+    """Say how many rows a table shows where not all are there."""
+    return f" (best {shown} of {count(total)})" if total > shown else ""
+
+
 def file_size(size_bytes: int) -> str:
     """Return a file's size with its unit."""
-    return scaled(size_bytes) + ("B" if size_bytes >= 1000 else "\u202fB")
+    return elements.scaled(size_bytes) + ("B" if size_bytes >= 1000 else "\u202fB")
 
 
 def anchor(study: Study, model: Model) -> str:

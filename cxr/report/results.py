@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cxr.report import phrases
-from cxr.report.elements import Html, count, figure, join, number, scaled, table, tag
+from cxr.report import origins, phrases
+from cxr.report.elements import Html, count, figure, join, number, scaled, table, tag, text
 
 if TYPE_CHECKING:
     from cxr.report import Model, Study
@@ -47,41 +47,88 @@ def header(study: Study) -> Html:
 
 def results(study: Study) -> Html:
     """Return the table of all models, the chance line and the figure of metrics against costs."""
-    confidence = study.models[0].result["confidence"]
-    rows = []
-    for model in study.models:
-        found = model.result
-        values = [_marked(study, model, metric) for metric in phrases.METRICS]
-        costs = [
-            scaled(found["parameters"]),
-            scaled(found["macs"]),
-            phrases.file_size(found["weights_bytes"]),
-        ]
-        link = tag("a", model.name, href=f"#model-{phrases.anchor(study, model)}")
-        rows.append([link, *values, *costs])
     chance = study.models[0].result["chance"]
     by_chance = [number(chance["accuracy"]), "–", number(chance["auroc"]), "–", "–", "–"]
+    rows = [_row(study, model) for model in study.models]
     rows.append([tag("em", "chance"), *(tag("em", cell) for cell in by_chance)])
     columns = ["Model", *phrases.METRICS.values(), "Parameters", "MACs", "File"]
-    exclusive = study.models[0].result["loss"] == "cross_entropy"
-    note = (
-        f"Brackets: {confidence:.0%} intervals from resampling patients "
-        f"({count(study.models[0].result['bootstrap']['samples'])} times). ★ highest of its column; "
-        "models whose intervals overlap much are not clearly different. Chance: "
-        f"{phrases.chance_words(study.models[0].result, 'accuracy')}. MACs: multiply-accumulates for one "
-        "image. File: weights of one network."
-        + ("" if exclusive else " Accuracy: mean over the labels.")
-    )
     pieces = [
         table(f"Test results, sorted by {phrases.METRICS[study.sort_by]}", columns, rows),
-        phrases.note(note),
+        phrases.note(_note(study)),
     ]
     if study.comparison is not None:
         alt = "Accuracy and AUROC of each model with intervals against parameters and MACs."
-        pieces.append(
-            figure(study.comparison, alt=alt, caption="What each model reaches and what it costs.")
-        )
+        lines = " Dotted lines lead from a model to those cut out of it." if _cut(study) else ""
+        caption = f"What each model reaches and what it costs.{lines}"
+        pieces.append(figure(study.comparison, alt=alt, caption=caption))
     return join(pieces)
+
+
+def _row(study: Study, model: Model) -> list[Html]:
+    """Return a model's line; a pruned one's with what it lost and saved against its parent."""
+    found = model.result
+    link = tag("a", model.name, href=f"#model-{phrases.anchor(study, model)}")
+    made = origins.words(study, model)
+    name = Html(f"{link}{tag('small', made, class_='made')}") if made else link
+    parent = _parent(study, model)
+    values = []
+    for metric in phrases.METRICS:
+        lost = _difference(model, parent, metric)
+        values.append(Html(f"{_marked(study, model, metric)}{lost}"))
+    share = origins.share_of_parent(study, model.name)
+    left = _second_line(f"{phrases.percent(share)} of parent") if share is not None else ""
+    macs = Html(f"{scaled(found['macs'])}{left}")
+    return [name, *values, text(scaled(found["parameters"])), macs, text(phrases.file_size(found["weights_bytes"]))]  # fmt: skip
+
+
+def _parent(study: Study, model: Model) -> Model | None:
+    """Return the model's parent if it is among the models of the study."""
+    wanted = origins.origin(study.params, model.name).parent
+    return next((other for other in study.models if other.name == wanted), None)
+
+
+def _difference(model: Model, parent: Model | None, metric: str) -> Html | str:
+    """Return the difference to the parent as a second line; nothing without a parent."""
+    if parent is None:
+        return ""
+    values = [one.result[metric]["value"] for one in (model, parent)]
+    if None in values:
+        return ""
+    return _second_line(f"{phrases.signed(values[0] - values[1])} to parent")
+
+
+def _second_line(words: str) -> Html:
+    return tag("small", words, class_="beneath")
+
+
+def _cut(study: Study) -> bool:
+    """Tell whether a model of the study was cut out of another."""
+    return any(origins.origin(study.params, model.name).parent for model in study.models)
+
+
+def _note(study: Study) -> str:
+    """Explain the table's columns and marks."""
+    best = study.models[0].result
+    sentences = [
+        f"Brackets: {best['confidence']:.0%} intervals from resampling patients "
+        f"({count(best['bootstrap']['samples'])} times). ★ highest of its column; models whose "
+        "intervals overlap much are not clearly different.",
+        f"Chance: {phrases.chance_words(best, 'accuracy')}.",
+        "MACs: multiply-accumulates for one image. File: weights of one network.",
+    ]
+    if best["folds"] > 1:
+        sentences.append(
+            "Each fold has its own network: parameters, MACs and file are those of the largest."
+        )
+    if _cut(study):
+        sentences.append(
+            "Beneath a pruned model's values: its difference to its parent on the same test images, "
+            "and its share of the parent's MACs"
+            + (" (mean over the folds)." if best["folds"] > 1 else ".")
+        )
+    if best["loss"] != "cross_entropy":
+        sentences.append("Accuracy: mean over the labels.")
+    return " ".join(sentences)
 
 
 def footer(study: Study) -> Html:

@@ -64,7 +64,39 @@ def test_tradeoff_draws_what_is_defined(tmp_path):
         {"parameters": [1e5, 1e6], "MACs": [1e7, 1e8]},
         {"AUROC": [_VALUE, undefined]},
         {"AUROC": 0.5},
+        parents={},
     )
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["chance", "one"]
+    assert _bytes(figure, tmp_path, "a.png").startswith(b"\x89PNG")
+
+
+def test_tradeoff_gives_a_family_one_colour_and_joins_it(tmp_path):
+    names = ["other", "net-pruned", "net", "orphan-pruned"]
+    figure = figures.tradeoff(
+        names,
+        {"MACs": [1e6, 2e6, 4e6, 3e6]},
+        {"AUROC": [{**_VALUE, "value": 0.8 + i / 100} for i in range(4)]},
+        {"AUROC": 0.5},
+        parents={"net-pruned": "net", "orphan-pruned": "gone"},
+    )
+    axis = figure.axes[0]
+    colours = {
+        bar.get_label(): bar.lines[0].get_color() for bar in axis.containers if bar.get_label()
+    }
+    assert colours["net"] == colours["net-pruned"]
+    assert len(set(colours.values())) == 3
+    joined = [line for line in axis.lines if line.get_linestyle() == ":"]
+    assert len(joined) == 1
+    assert joined[0].get_xydata().ravel().tolist() == pytest.approx([2e6, 0.81, 4e6, 0.82])
+    assert _bytes(figure, tmp_path, "a.png").startswith(b"\x89PNG")
+
+
+def test_tradeoff_takes_names_as_they_stand(tmp_path):
+    names = ["$x$" + "long" * 20, "b"]
+    figure = figures.tradeoff(
+        names, {"MACs": [1e6, 2e6]}, {"AUROC": [_VALUE] * 2}, {"AUROC": 0.5}, parents={}
+    )
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == ["chance", r"\$x\$" + "long" * 20, "b"]
     assert _bytes(figure, tmp_path, "a.png").startswith(b"\x89PNG")

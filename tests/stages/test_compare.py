@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from cxr import artifacts
 from stages import compare as stage
+from tests.report import cases
 
 
 def _value(value):
@@ -33,7 +35,7 @@ def workspace(tmp_path, monkeypatch):
         artifacts.write_json(Path("reports/evaluate") / name / "metrics.json", _result(auroc))
     artifacts.write_text(
         Path("params.yaml"),
-        "study: toy\nseed: 1\ntransfer: {runs: [one, two]}\ncompare: {sort_by: auroc}\n",
+        "study: toy\nseed: 1\nmodels: [one, two]\ncompare: {sort_by: auroc}\n",
     )
     return tmp_path
 
@@ -65,18 +67,86 @@ def test_the_same_bytes_twice_without_clock_host_or_path(workspace):
 def test_a_missing_report_is_named_with_its_cure(workspace):
     with pytest.raises(ValueError, match="no report of three; run `dvc repro evaluate`, or take"):
         stage.read_results(["one", "three"], Path("reports/evaluate"))
-    with pytest.raises(ValueError, match=r"transfer\.runs is empty"):
+    with pytest.raises(ValueError, match=r"models is empty"):
         stage.read_results([], Path("reports/evaluate"))
 
 
 def test_equal_models_stand_by_name_and_undefined_ones_last():
     results = {"b": _result(0.8), "a": _result(0.8), "c": _result(None), "d": _result(0.9)}
-    assert stage.compare(results, sort_by="auroc")["model"].tolist() == ["d", "a", "b", "c"]
+    assert stage.compare(results, sort_by="auroc", parents={})["model"].tolist() == [
+        "d",
+        "a",
+        "b",
+        "c",
+    ]
+
+
+def test_the_table_holds_the_difference_to_the_parent():
+    results = {"net": _result(0.9), "net-pruned": _result(0.85, accuracy=0.65), "c": _result(None)}
+    parents = {"net-pruned": "net", "c": "gone"}
+    table = stage.compare(results, sort_by="auroc", parents=parents).set_index("model")
+    assert table.loc["net-pruned", ["auroc_to_parent", "accuracy_to_parent", "parent"]].tolist() == [
+        -0.05, -0.05, "net",
+    ]  # fmt: skip
+    assert table.loc[["net", "c"], "auroc_to_parent"].isna().all()
 
 
 def test_models_are_sorted_by_the_chosen_metric():
     results = {"a": _result(0.9, accuracy=0.5), "b": _result(0.8, accuracy=0.6)}
-    assert stage.compare(results, sort_by="accuracy")["model"].tolist() == ["b", "a"]
+    assert stage.compare(results, sort_by="accuracy", parents={})["model"].tolist() == ["b", "a"]
+
+
+@pytest.fixture
+def method(workspace):
+    """A study with a search, a pruned model and an export, beside reports that no list names."""
+    reports = Path("reports")
+    for name, auroc in (("net", 0.9), ("net-pruned", 0.88), ("net-uniform", 0.86)):
+        artifacts.write_json(reports / "evaluate" / name / "metrics.json", _result(auroc))
+    for name in ("small", "stale"):
+        found = cases.search(name=name)
+        folder = reports / "search" / name
+        artifacts.write_json(folder / "metrics.json", found.metrics)
+        artifacts.write_csv(folder / "plots/candidates.csv", pd.DataFrame(found.candidates))
+        artifacts.write_bytes(folder / "plots/front.png", cases.png())
+    for name in ("net", "rest"):
+        cut = cases.pruning(name=name)
+        folder = reports / "prune" / name
+        artifacts.write_json(folder / "metrics.json", cut.metrics)
+        for key in ("candidates", "channels", "history"):
+            artifacts.write_csv(folder / f"plots/{key}.csv", pd.DataFrame(getattr(cut, key)))
+        artifacts.write_bytes(folder / "plots/channels.png", cases.png())
+    for name in ("net-pruned", "gone"):
+        export = {"onnx_bytes": 1234, "opset": 18, "folds": 1, "agrees": True}
+        artifacts.write_json(reports / "export" / name / "metrics.json", export)
+    artifacts.write_text(
+        Path("params.yaml"),
+        "study: toy\nseed: 1\nmodels: [net, net-pruned, net-uniform]\n"
+        "search: {runs: [small]}\ntransfer: {runs: [net], recipes: {net: {weights: null, epochs: 1}}}\n"
+        "prune: {runs: [net], recipes: {net: {macs: 0.5}}}\nexport: {models: [net-pruned]}\n"
+        "compare: {sort_by: auroc}\n",
+    )
+    return workspace
+
+
+def test_search_pruning_and_export_are_shown_where_the_parameters_name_them(method):
+    stage.main()
+    page = cases.Reader((method / "reports/index.html").read_text())
+    sections = [attrs["id"] for attrs in page.all("section")]
+    assert sections[:4] == ["results", "search", "pruning", "models"]
+    assert "stale" not in page.text and "rest Evolution" not in page.text
+    assert page.text.count("Exported to ONNX") == 1
+    assert "net with filters pruned by evolution to 49 % of its MACs" in page.text
+    assert len(page.all("img")) == 3
+    table = artifacts.read_csv(method / "reports/compare/plots/table.csv").set_index("model")
+    assert table["parent"].dropna().to_dict() == {"net-pruned": "net", "net-uniform": "net"}
+
+
+def test_an_empty_cell_is_unknown_and_a_missing_report_left_out(method):
+    (found,) = stage.read_searches(["small", "never_made"], Path("reports"))
+    assert found.candidates[0]["auroc"] == pytest.approx(0.8)
+    assert found.candidates[1]["auroc"] is None
+    assert list(found.figures) == ["front"]
+    assert stage.read_prunings(["never_made"], Path("reports")) == []
 
 
 def test_the_portrait_is_shown_only_where_phantom_is_a_data_set(workspace):

@@ -1,0 +1,137 @@
+"""What each model of a study is, in plain words: params.yaml tells it, the reports tell how much is left.
+
+*Parent*: the model out of which a pruned one was cut. *Uniform*: every layer loses the same share
+of its filters, the baseline of pruning. *Random*: the best of as many random networks, the baseline
+of search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from cxr.report import phrases
+from cxr.report.elements import Html, tag, text
+
+if TYPE_CHECKING:
+    from cxr.report import Model, Study
+
+Kind = Literal["trained", "evolved", "random", "pruned", "uniform"]
+CUT: dict[str, Kind] = {"-pruned": "pruned", "-uniform": "uniform"}
+_IMAGENET = ("imagenet", "in1k", "in21k", "in22k")  # what timm and this project put in file names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a model comes from, as far as the parameters say it."""
+
+    kind: Kind
+    recipe: Mapping[str, Any]
+    """its recipe in transfer.recipes or prune.recipes; empty if there is none"""
+    parent: str | None
+    """the model that it was cut out of"""
+
+
+def origin(params: Mapping[str, Any], name: str) -> Origin:
+    """Return what the model `name` is; a recipe of transfer goes before a pruned name."""
+    recipes = section(params, "transfer").get("recipes") or {}
+    for ending, kind in CUT.items():
+        run = name.removesuffix(ending)
+        if name not in recipes and run != name and run in runs(params, "prune"):
+            return Origin(kind=kind, recipe=recipe_of(params, "prune", run), parent=run)
+    recipe = recipe_of(params, "transfer", name)
+    pick = (recipe.get("backbone_options") or {}).get("pick")
+    found: Kind = "random" if pick == "random" else "evolved"
+    kind = found if recipe.get("backbone") == "searched" else "trained"
+    return Origin(kind=kind, recipe=recipe, parent=None)
+
+
+def parents(params: Mapping[str, Any], names: list[str]) -> dict[str, str]:
+    """Return the parents, by model, of those of the named models that were cut out of another."""
+    known = {name: origin(params, name).parent for name in names}
+    return {name: parent for name, parent in known.items() if parent is not None}
+
+
+def search_of(params: Mapping[str, Any], name: str) -> str | None:
+    """Return the search that found a model's network; None for another model."""
+    made = origin(params, name)
+    if made.kind not in ("evolved", "random"):
+        return None
+    return str((made.recipe.get("backbone_options") or {}).get("search"))
+
+
+def section(params: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a section of the parameters; an empty one if the study has none."""
+    return params.get(name) or {}
+
+
+def runs(params: Mapping[str, Any], stage: str) -> list[str]:
+    """Return the runs that the study lists for a stage."""
+    return [str(name) for name in section(params, stage).get("runs") or []]
+
+
+def recipe_of(params: Mapping[str, Any], stage: str, run: str) -> Mapping[str, Any]:
+    """Return a run's recipe; an empty one if the parameters hold none."""
+    return (section(params, stage).get("recipes") or {}).get(run) or {}
+
+
+def words(study: Study, model: Model) -> Html:
+    """Say what a model is; nothing if the parameters don't know it."""
+    made = origin(study.params, model.name)
+    if not made.recipe:
+        return Html("")
+    if made.parent is not None:
+        return _cut_words(study, model, made)
+    return Html(f"{_found_words(made)}{_start_words(made.recipe)}{_frozen_words(made.recipe)}")
+
+
+def share_of_parent(study: Study, name: str) -> float | None:
+    """Return the share of its parent's MACs that a pruned model has left: the mean over its folds."""
+    made = origin(study.params, name)
+    for pruning in study.prunings:
+        if pruning.name == made.parent:
+            return pruning.share(made.kind)
+    return None
+
+
+def _found_words(made: Origin) -> Html:
+    if made.kind == "trained":
+        return Html("")
+    search = tag("code", (made.recipe.get("backbone_options") or {}).get("search", "?"))
+    if made.kind == "random":
+        return Html(f"the best of the random networks of search {search}, its baseline; ")
+    return Html(f"found by search {search}, ")
+
+
+def _start_words(recipe: Mapping[str, Any]) -> Html:
+    weights = recipe.get("weights")
+    if not weights:
+        return Html("trained from scratch")
+    if weights == "searched":
+        return Html("fine-tuned from the weights of its search")
+    file = str(weights["file"] if isinstance(weights, Mapping) else weights).rpartition("/")[2]
+    if any(word in file.lower() for word in _IMAGENET):
+        return Html("fine-tuned from ImageNet weights")
+    return Html(f"fine-tuned from the weights in {tag('code', file)}")
+
+
+def _frozen_words(recipe: Mapping[str, Any]) -> Html:
+    trainable = list(recipe.get("trainable") or ["all"])
+    if trainable == ["all"]:
+        return Html("")
+    return Html(f" ({text(', '.join(map(str, trainable)))} alone; the rest is frozen)")
+
+
+def _cut_words(study: Study, model: Model, made: Origin) -> Html:
+    """Say out of which model it was cut, how, and how it was trained afterwards."""
+    share = share_of_parent(study, model.name)
+    most = made.recipe.get("macs")
+    left = "" if most is None else f" to at most {phrases.percent(most)} of its MACs"
+    left = left if share is None else f" to {phrases.percent(share)} of its MACs"
+    taught = (made.recipe.get("distillation") or {}).get("weight", 0) > 0
+    tuned = "fine-tuned with distillation" if taught else "fine-tuned"
+    parent = tag("code", made.parent)
+    if made.kind == "uniform":
+        return Html(f"{parent} pruned uniformly{left}: the baseline, {tuned} alike")
+    return Html(f"{parent} with filters pruned by evolution{left}, {tuned}")

@@ -1,0 +1,226 @@
+"""Studies to make pages of, and a reader of what the page says."""
+
+import io
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+from PIL import Image
+
+from cxr import report, seeding
+from cxr.datasets._source import Source
+
+LABELS = ("normal", "effusion")
+NETWORK = {
+    "stem": 16,
+    "stages": [
+        {"block": "residual", "width": 24, "depth": 2, "kernel": 5},
+        {"block": "inverted", "width": 48, "depth": 1, "kernel": 3, "expansion": 4},
+    ],
+}
+RECIPES = {
+    "resnet10t": {
+        "backbone": "resnet10t", "epochs": 12,
+        "weights": {"file": "data/raw/weights/resnet10t.imagenet.safetensors", "sha256": "0"},
+    },
+    "searched": {
+        "backbone": "searched", "backbone_options": {"search": "small", "pick": "evolved"},
+        "weights": None, "epochs": 12,
+    },
+    "random": {
+        "backbone": "searched", "backbone_options": {"search": "small", "pick": "random"},
+        "weights": None, "epochs": 12,
+    },
+}  # fmt: skip
+SEARCH = {
+    "space": {"name": "staged", "stems": [8, 16]}, "population": 4, "generations": 3,
+    "max_parameters": 1_000_000, "max_macs": 40_000_000, "image_px": 40, "training": {"epochs": 6},
+}  # fmt: skip
+PRUNE = {
+    "criterion": "l1_norm", "macs": 0.5, "population": 4, "generations": 3, "epochs": 8,
+    "distillation": {"weight": 0.5, "temperature": 2.0},
+}  # fmt: skip
+
+
+def interval(middle, gap=0.02):
+    return {"value": middle, "low": middle - gap, "high": middle + gap}
+
+
+def result(labels=LABELS, *, level=0.8, loss="cross_entropy", folds=1, macs=27_000_000):
+    groups = {"images": 40, "accuracy": level, "macro_f1": level, "auroc": None}
+    return {
+        "model": "m", "backbone": "resnet10t", "labels": list(labels), "loss": loss, "images": 1240,
+        "patients": 600, "folds": folds, "confidence": 0.95, "accuracy": interval(level),
+        "balanced_accuracy": interval(level), "macro_f1": interval(level),
+        "auroc": interval(level + 0.1),
+        "per_label": {
+            name: {"support": 9, "precision": None, "recall": 0.5, "f1": 0.4, "auroc": interval(0.9)}
+            for name in labels
+        },
+        "per_fold": {str(i): groups for i in range(folds)}, "per_source": {"one": groups},
+        "confusion": np.eye(len(labels), dtype=int).tolist() if loss == "cross_entropy" else None,
+        "calibration": {"ece": 0.04, "bins": 15, "brier": 0.3},
+        "thresholds": None if loss == "cross_entropy" else {name: [0.3] * folds for name in labels},
+        "chance": {"accuracy": 0.45, "auroc": 0.5}, "bootstrap": {"samples": 1000, "left_out": {}},
+        "parameters": 399_459, "macs": macs, "weights_bytes": 1_600_000,
+    }  # fmt: skip
+
+
+def png(side=40):
+    shape = (side, side * 2, 3)
+    pixels = seeding.stream(1, "png").integers(0, 256, shape).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def model(name, labels=LABELS, figures=("roc", "confusion"), **changes):
+    pictures = {key: png() for key in figures}
+    row = {"from": 0.6, "to": 0.7, "count": 3, "mean_score": 0.65, "came_true": 0.5}
+    return report.Model(
+        name=name, result=result(labels, **changes), figures=pictures, reliability=[row]
+    )
+
+
+def study(models=None, **changes):
+    """A study of two models trained from scratch, without search and pruning."""
+    source = Source(
+        title="Toy set", url="https://example.org/toy", citation="Nobody 2020", licence="CC0-1.0",
+        redistributable=True, images={}, sha256={}, hint="",
+    )  # fmt: skip
+    part = {"images": 10, "groups": 5, "labels": {"normal": 4, "effusion": 6}}
+    fields = {
+        "name": "toy",
+        "params": {"study": "toy", "seed": 1, "split": {"folds": 1}},
+        "models": models or [model("small"), model("large", level=0.7)],
+        "sort_by": "auroc",
+        "comparison": png(),
+        "datasets": [source],
+        "split": {"folds": {"fold_0": {"train": part, "test": part}}},
+        "validation": {},
+        "figures": {"portrait": png(), "split": png()},
+        "searches": [],
+        "prunings": [],
+        "exports": {},
+    }
+    return report.Study(**{**fields, **changes})
+
+
+def whole(folds=1, **changes):
+    """A study of the whole method: a transferred, two searched, a pruned and a uniform model."""
+    levels = {"resnet10t": (0.84, 149e6), "searched": (0.8, 20e6), "random": (0.74, 30e6)}
+    levels |= {"searched-pruned": (0.79, 9.8e6), "searched-uniform": (0.76, 9.6e6)}
+    models = [
+        model(name, level=level, folds=folds, macs=int(macs))
+        for name, (level, macs) in levels.items()
+    ]
+    fields = {
+        "models": models,
+        "params": {
+            "study": "toy", "split": {"folds": folds}, "models": list(levels),
+            "search": {"runs": ["small"], "recipes": {"small": SEARCH}},
+            "transfer": {"runs": ["resnet10t"], "searched": ["searched", "random"], "recipes": RECIPES},
+            "prune": {"runs": ["searched"], "recipes": {"searched": PRUNE}},
+            "export": {"models": ["searched-pruned"]},
+        },
+        "searches": [search(folds)],
+        "prunings": [pruning(folds)],
+        "exports": {"searched-pruned": {"onnx_bytes": 1_234_567, "opset": 18, "folds": folds, "agrees": True}},
+    }  # fmt: skip
+    return study(**{**fields, **changes})
+
+
+def search(folds=1, name="small", figures=("front", "progress")):
+    """Three generations of four networks of each method and fold; evolution is the better one."""
+    candidates = [
+        {
+            "fold": fold, "method": method, "generation": i // 4, "loss": 0.5,
+            "auroc": None if i == 1 else 0.7 + start + i / 100 + fold / 1000, "macs": (30 - i) * 10**6,
+            "parameters": (20 + i) * 1000, "front": int(i == 11), "picked": int(i == 11),
+            "architecture": json.dumps(NETWORK),
+        }
+        for fold in range(folds)
+        for method, start in (("evolved", 0.1), ("random", 0.0))
+        for i in range(12)
+    ]  # fmt: skip
+    pick = {"macs": 19_000_000, "parameters": 31_000}
+    return report.Search(
+        name=name,
+        metrics={
+            "networks": 12, "samples": 36_000,
+            "folds": [
+                {"evolved": {"auroc": 0.91 + fold / 1000, **pick}, "random": {"auroc": 0.81, **pick}}
+                for fold in range(folds)
+            ],
+        },
+        candidates=candidates,
+        figures={key: png() for key in figures},
+    )  # fmt: skip
+
+
+def pruning(folds=1, name="searched", figures=("front", "channels", "history")):
+    """A parent of 20 M MACs cut to half; evolution keeps more AUROC than the baselines."""
+    candidates = [
+        {
+            "fold": fold, "generation": i // 2, "auroc": 0.8 + i / 100, "loss": 0.5,
+            "macs": (6 + i) * 10**6, "parameters": 15_000 + i, "front": int(i > 1),
+            "picked": int(i == 3), "origin": ("uniform", "global", "random", "child")[i],
+        }
+        for fold in range(folds)
+        for i in range(4)
+    ]  # fmt: skip
+    channels = [
+        {"fold": fold, "group": f"backbone.stages.{i}", "parent": 48, "pruned": 16 + 8 * ((fold + i) % 3), "uniform": 32}
+        for fold in range(folds)
+        for i in range(2)
+    ]  # fmt: skip
+    history = [
+        {"fold": fold, "model": kind, "epoch": epoch, "learning_rate": 0.1, "train_loss": 0.6,
+         "val_loss": 0.5 - epoch / 100, "val_auroc": level + fold / 1000, "val_accuracy": 0.7}
+        for fold in range(folds)
+        for kind, level in (("pruned", 0.88), ("uniform", 0.85))
+        for epoch in range(2 + (fold == 0))
+    ]  # fmt: skip
+    cuts = {
+        "pruned": {"macs": 9_800_000, "parameters": 15_003, "fitness_auroc": 0.83, "val_auroc": 0.88, "val_accuracy": 0.8},
+        "uniform": {"macs": 9_600_000, "parameters": 15_000, "fitness_auroc": 0.8, "val_auroc": 0.85, "val_accuracy": 0.7},
+        "global": {"macs": 9_700_000, "fitness_auroc": 0.81},
+    }  # fmt: skip
+    return report.Pruning(
+        name=name,
+        metrics={"parent": {"macs": 20_000_000, "parameters": 31_000}, "folds": [cuts] * folds},
+        candidates=candidates,
+        channels=channels,
+        history=history,
+        figures={key: png() for key in figures},
+    )
+
+
+class Reader(HTMLParser):
+    """Notes elements, attributes and the words; fails on an element closed out of order."""
+
+    VOID = frozenset({"meta", "img", "br", "link", "input"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.words = [], [], []
+        self.feed(text)
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())

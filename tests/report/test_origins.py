@@ -1,0 +1,84 @@
+"""Origins: what a model is, in words, for every way in which a study makes one."""
+
+import pytest
+
+from cxr.report import origins
+from tests.report import cases
+
+
+def _words(name, recipe=None, **changes):
+    study = cases.whole(**changes)
+    if recipe is not None:
+        study.params["transfer"] = {"recipes": {**cases.RECIPES, name: recipe}}
+    model = cases.model(name)
+    reader = cases.Reader(origins.words(study, model))
+    return reader.text
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("resnet10t", "fine-tuned from ImageNet weights"),
+        ("searched", "found by search small , trained from scratch"),
+        ("random", "the best of the random networks of search small , its baseline; trained from scratch"),
+        ("searched-pruned", "searched with filters pruned by evolution to 49 % of its MACs, fine-tuned with distillation"),
+        ("searched-uniform", "searched pruned uniformly to 48 % of its MACs: the baseline, fine-tuned with distillation alike"),
+        ("unknown", ""),
+        ("resnet10t-pruned", ""),
+    ],
+)  # fmt: skip
+def test_a_model_is_described_by_the_parameters(name, words):
+    assert _words(name) == words
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"weights": None, "epochs": 1}, "trained from scratch"),
+        ({"weights": {"file": "a/own.safetensors"}}, "fine-tuned from the weights in own.safetensors"),
+        ({"weights": {"file": "a/net.ra_in1k.safetensors"}}, "fine-tuned from ImageNet weights"),
+        ({"weights": None, "trainable": ["head", "blocks.6.*"]},
+         "trained from scratch (head, blocks.6.* alone; the rest is frozen)"),
+        ({"backbone": "searched", "backbone_options": {"search": "s", "pick": "evolved"}, "weights": "searched"},
+         "found by search s , fine-tuned from the weights of its search"),
+    ],
+)  # fmt: skip
+def test_a_recipe_tells_where_training_started(recipe, words):
+    assert _words("x", recipe) == words
+
+
+def test_without_reports_the_wanted_share_is_said():
+    assert "to at most 50 % of its MACs" in _words("searched-pruned", prunings=[])
+
+
+def test_without_distillation_none_is_claimed():
+    params = cases.whole().params
+    recipe = {**cases.PRUNE, "distillation": {"weight": 0.0, "temperature": 1.0}}
+    prune = {"runs": ["searched"], "recipes": {"searched": recipe}}
+    words = _words("searched-pruned", params={**params, "prune": prune})
+    assert words.endswith("of its MACs, fine-tuned")
+
+
+def test_parents_are_those_of_cut_models_alone():
+    params = cases.whole().params
+    assert origins.parents(params, ["resnet10t", "searched", "searched-pruned"]) == {
+        "searched-pruned": "searched"
+    }
+
+
+def test_a_recipe_of_that_name_goes_before_a_pruned_one():
+    params = cases.whole().params
+    params["transfer"] = {"recipes": {"searched-pruned": {"weights": None}}}
+    assert origins.origin(params, "searched-pruned").kind == "trained"
+
+
+def test_a_share_is_the_mean_over_folds_of_their_own_parents():
+    study = cases.whole(folds=2)
+    metrics = study.prunings[0].metrics
+    own = [
+        {"pruned": {"macs": 5}, "parent": {"macs": 10}},
+        {"pruned": {"macs": 9}, "parent": {"macs": 12}},
+    ]
+    metrics["folds"] = own
+    assert origins.share_of_parent(study, "searched-pruned") == pytest.approx(0.625)
+    assert origins.share_of_parent(study, "searched") is None
