@@ -26,6 +26,8 @@ from flows import pipeline, repository, study
 RESULTS = re.compile(
     r"params\.yaml$|dvc\.lock$|reports/|studies/[^/]+/record/|data/raw/[^/]+\.dvc$"
 )
+# The stages whose numbers are kept, each with a folder per run or model in reports/.
+BY_ITEM = ("search", "prune", "evaluate", "export")
 
 
 def folder(name: str) -> Path:
@@ -52,10 +54,11 @@ def refusals(name: str) -> list[str]:
 
 
 def metrics() -> dict[str, Any]:
-    """Return the numbers of compare and of each model's evaluation."""
+    """Return the numbers of compare, of each model's evaluation and of each search and pruning."""
     result: dict[str, Any] = {"compare": _json(Path("reports/compare/metrics.json"))}
-    for path in sorted(Path("reports/evaluate").glob("*/metrics.json")):
-        result.setdefault("evaluate", {})[path.parent.name] = _json(path)
+    for stage in BY_ITEM:
+        for path in sorted(Path("reports", stage).glob("*/metrics.json")):
+            result.setdefault(stage, {})[path.parent.name] = _json(path)
     return result
 
 
@@ -72,10 +75,18 @@ def data_hashes(lock: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def host() -> dict[str, Any]:
-    """Return what only this machine knows: durations per stage, processor, cores."""
-    paths = [Path("reports/host") / f"{stage}.json" for stage in pipeline.stages()]
-    seconds = {path.stem: _json(path).get("seconds") for path in paths if path.exists()}
+def host(lock: dict[str, Any]) -> dict[str, Any]:
+    """Return what only this machine knows: durations per stage, processor, cores.
+
+    A stage names its note after its command, which two stages of dvc.yaml may share
+    (`transfer-searched@a` runs `python -m stages.transfer a`).
+    """
+    seconds = {}
+    for name, entry in lock.items():
+        _, _, program = entry["cmd"].partition(" -m stages.")
+        path = Path("reports/host") / f"{program.replace(' ', '@')}.json"
+        if path.exists():
+            seconds[name] = _json(path).get("seconds")
     return {"processor": processor(), "cores": os.cpu_count(), "seconds": seconds}
 
 
@@ -112,7 +123,7 @@ def write(name: str) -> Path:
     _write_json(target / "metrics.json", numbers)
     about = {"commit": commit, "study": name, "data": data_hashes(lock)}
     _write_json(target / "record.json", about)
-    _write_json(target / "host.json", host())
+    _write_json(target / "host.json", host(lock))
     table = target / "openings.csv"
     before = table.read_text(encoding="utf-8") if table.exists() else ""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

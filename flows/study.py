@@ -1,9 +1,10 @@
 """study: compose params.yaml from studies/defaults.yaml and studies/<name>/study.yaml.
 
-Mappings merge, lists and single values replace. A mapping that holds "*" in the defaults is a table
+Mappings merge, lists and single values replace, and so does a mapping that the defaults leave empty:
+its keys belong together (the options of one backbone). One that holds "*" in the defaults is a table
 of named recipes: each recipe starts from the defaults' "*", then the study's "*", then its own
-keys, and only those that the list `runs` beside the table names are written. The result has one
-canonical form (the defaults' order and comments), so composing twice changes nothing.
+keys, and only those that a list beside the table names (`runs`, then `searched`) are written. The
+result has one canonical form (the defaults' order and comments), so composing twice changes nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 STUDIES = Path("studies")
 PARAMS_FILE = Path("params.yaml")
 _BASE = "*"
+_LISTS = ("runs", "searched")  # what may name the recipes of the table beside it, in this order
 _FLOW_WIDTH = 112  # a mapping or list of single values that is longer gets one line per entry
 
 
@@ -51,7 +53,7 @@ def text(name: str) -> str:
     comments = dict(_comments(_round_trip().load(STUDIES / "defaults.yaml")))
     root = _commented(compose(name), (), comments)
     for section in list(root)[1:]:
-        if isinstance(root[section], Mapping):
+        if isinstance(root[section], Mapping | list):
             root.yaml_set_comment_before_after_key(section, before="\n")
     buffer = io.StringIO()
     buffer.write(f"# Written by `make study STUDY={name}` from studies/defaults.yaml and\n")
@@ -99,25 +101,34 @@ def _both_mappings(one: Any, other: Any) -> bool:
     return isinstance(one, Mapping) and isinstance(other, Mapping)
 
 
-def _merge(base: Any, change: Mapping[str, Any], where: str, faults: list[str]) -> dict[str, Any]:
-    """Return `base` with `change` merged into it; note what `base` does not know."""
-    if _BASE in base:
-        return _merge_recipes(base[_BASE], change, where, faults)
+def _merge(
+    base: Mapping[str, Any],
+    change: Mapping[str, Any],
+    where: str,
+    faults: list[str],
+    *,
+    form: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return `base` with `change` merged into it; note what `form`, the defaults' own, does not know."""
+    form = base if form is None else form
+    if _BASE in form:
+        return _merge_recipes(form[_BASE], change, where, faults)
     result = copy.deepcopy(dict(base))
-    for key in change:
-        if base and key not in base:
-            faults.append(f"{where}{key} is unknown: known are {', '.join(map(str, base))}")
-    for key in [*result, *(key for key in change if not base)]:
-        old, new = result.get(key), change.get(key, {})
-        if isinstance(old, dict) and (key not in change or isinstance(new, Mapping)):
-            result[key] = _merge(old, new, f"{where}{key}.", faults)
-        elif isinstance(old, dict):
+    for key, new in change.items():
+        if key not in form:
+            faults.append(f"{where}{key} is unknown: known are {', '.join(map(str, form))}")
+        elif isinstance(form[key], Mapping) and not isinstance(new, Mapping):
             faults.append(f"{where}{key} must be a mapping, not {new!r}")
-        elif key in change:
+        elif not form[key] or not isinstance(form[key], Mapping):
             result[key] = copy.deepcopy(new)
-    for key, value in base.items():
-        if isinstance(value, Mapping) and _BASE in value:
-            result[key] = _named(result[key], result.get("runs"), f"{where}{key}", faults)
+    for key, inner in form.items():
+        if isinstance(inner, Mapping) and inner:
+            new = change.get(key)
+            new = new if isinstance(new, Mapping) else {}
+            result[key] = _merge(result[key], new, f"{where}{key}.", faults, form=inner)
+            if _BASE in inner:
+                lists = {name: result.get(name) for name in _LISTS if name in result}
+                result[key] = _named(result[key], lists, f"{where}{key}", faults)
     return result
 
 
@@ -127,25 +138,32 @@ def _merge_recipes(
     """Return every recipe of `change`, complete; "*" itself is not among them."""
     start = _merge(base, change.get(_BASE) or {}, f"{where}{_BASE}.", faults)
     return {
-        name: _merge(start, recipe or {}, f"{where}{name}.", faults)
+        name: _merge(start, recipe or {}, f"{where}{name}.", faults, form=base)
         for name, recipe in change.items()
         if name != _BASE
     }
 
 
-def _named(recipes: Mapping[str, Any], runs: Any, where: str, faults: list[str]) -> dict[str, Any]:
-    """Return the recipes that `runs` names, in that order."""
-    list_name = f"{where.rpartition('.')[0]}.runs"
-    if not isinstance(runs, list):
-        faults.append(f"{list_name} must be a list of names, not {runs!r}")
-        return {}
-    for name in runs:
-        if name not in recipes:
-            faults.append(
-                f"{list_name} names {name!r}, but {where}.{name} is missing: add it "
-                f"(`{name}: {{}}` takes every default)"
-            )
-    return {name: recipes[name] for name in runs if name in recipes}
+def _named(
+    recipes: Mapping[str, Any], lists: Mapping[str, Any], where: str, faults: list[str]
+) -> dict[str, Any]:
+    """Return the recipes that `lists` name, list after list, each in its own order."""
+    section = where.rpartition(".")[0]
+    found: dict[str, str] = {}  # recipe: the list that names it
+    for list_name, names in lists.items():
+        place = f"{section}.{list_name}"
+        if not isinstance(names, list):
+            faults.append(f"{place} must be a list of names, not {names!r}")
+            continue
+        for name in names:
+            if name not in recipes:
+                faults.append(
+                    f"{place} names {name!r}, but {where}.{name} is missing: add it "
+                    f"(`{name}: {{}}` takes every default)"
+                )
+            elif found.setdefault(name, place) != place:
+                faults.append(f"{name!r} stands in {found[name]} and in {place}: keep it in one")
+    return {name: recipes[name] for name in found}
 
 
 def parse(text: str, *, where: str = "the text") -> dict[str, Any]:

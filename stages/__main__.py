@@ -2,16 +2,14 @@
 
 DVC reports missing raw data or an unknown plug-in as `[Errno 2]` in the middle of a run; here each
 fault is one line with its cure, before anything runs. Nothing numerical is imported, save the
-preprocessing steps that params.yaml names.
+preprocessing steps and search spaces that params.yaml names.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib
 import os
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +18,9 @@ from types import ModuleType
 from typing import Any
 
 from cxr import params, plugins
+from stages import _runs
 
 RAW = Path("data/raw")
-_PLAIN = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +29,14 @@ class Ingest:
 
     datasets: list[str]
     """readers in cxr/datasets"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """The section `export`: it has no numbers of its own."""
+
+    models: list[str]
+    """models to write as ONNX"""
 
 
 def stages() -> dict[str, ModuleType]:
@@ -45,10 +51,8 @@ def faults(tree: dict[str, Any]) -> list[str]:
     found = list(_folders())
     found += _form(tree)
     found += _datasets(_list(tree, "ingest", "datasets"))
-    found += _steps(_list(tree, "preprocess", "steps"))
-    for section, content in tree.items():
-        if _is_recipes(content):
-            found += _runs(section, content["runs"], content["recipes"])
+    found += _plugins(tree)
+    found += _runs.faults(tree)
     return found
 
 
@@ -66,23 +70,29 @@ def _form(tree: dict[str, Any]) -> Iterator[str]:
     """Compare every section with its stage's Params."""
     modules = stages()
     records = {name: module.Params for name, module in modules.items() if hasattr(module, "Params")}
-    if "ingest" in modules:
-        records.setdefault("ingest", Ingest)
+    for name, record in (("ingest", Ingest), ("export", Export)):
+        if name in modules:
+            records.setdefault(name, record)
+    known = ["study", "seed", "models", *modules]
     for name in tree:
-        if name not in ("study", "seed", *modules):
-            known = ", ".join(["study", "seed", *modules])
-            yield f"params.yaml: section {name} is unknown: known are {known}"
+        if name not in known:
+            yield f"params.yaml: section {name} is unknown: known are {', '.join(known)}"
     for name, kind in (("study", str), ("seed", int)):
         if type(tree.get(name)) is not kind:
             yield f"params.yaml: {name} must be {kind.__name__}, not {tree.get(name)!r}"
+    models = tree.get("models")
+    if not models or _runs.names(tree, "models") != models:
+        yield f"params.yaml: models must be a list of at least one name, not {models!r}"
     for name, record in records.items():
+        where = f"params.yaml: {name}"
         if name not in tree:
             yield f"params.yaml: section {name} is missing: run `make study STUDY=<name>` again"
-        elif _is_recipes(tree[name]):
-            for run, recipe in tree[name]["recipes"].items():
-                yield from _build(record, recipe, f"params.yaml: {name}.recipes.{run}")
+        elif name in _runs.TABLES:
+            yield from _build(_runs.TABLES[name], tree[name], where)
+            for run, recipe in _runs.recipes(tree, name).items():
+                yield from _build(record, recipe, f"{where}.recipes.{run}")
         else:
-            yield from _build(record, tree[name], f"params.yaml: {name}")
+            yield from _build(record, tree[name], where)
 
 
 def _build(record: type, tree: Any, where: str) -> list[str]:
@@ -91,15 +101,6 @@ def _build(record: type, tree: Any, where: str) -> list[str]:
     except ValueError as error:
         return str(error).splitlines()
     return []
-
-
-def _is_recipes(section: Any) -> bool:
-    """Tell whether a section is a list of runs beside their recipes."""
-    return (
-        isinstance(section, dict)
-        and isinstance(section.get("runs"), list)
-        and isinstance(section.get("recipes"), dict)
-    )
 
 
 def _list(tree: dict[str, Any], section: str, key: str) -> list[Any]:
@@ -136,59 +137,29 @@ def _how_to_get(dataset: str) -> str:
     return getattr(source, "hint", "") or f"cxr/datasets/{dataset}.py says where it comes from"
 
 
-def _steps(steps: list[Any]) -> Iterator[str]:
-    """Check each preprocessing step against its plug-in's Params."""
-    for place, step in enumerate(steps):
-        where = f"params.yaml: preprocess.steps[{place}]"
-        if not isinstance(step, dict) or "name" not in step:
-            yield f"{where} must be a mapping with a name, not {step!r}"
-            continue
-        try:
-            plugins.check("preprocessing", str(step["name"]))
-        except ValueError as error:
-            yield f"{where}: {error}"
-            continue
-        plugin = plugins.load("preprocessing", step["name"])
-        rest = {key: value for key, value in step.items() if key != "name"}
-        yield from _build(plugin.Params, rest, where)
+def _plugins(tree: dict[str, Any]) -> Iterator[str]:
+    """Check each preprocessing step and each search space against its plug-in's Params."""
+    for place, step in enumerate(_list(tree, "preprocess", "steps")):
+        yield from _plugin("preprocessing", step, f"params.yaml: preprocess.steps[{place}]")
+    for run, recipe in _runs.recipes(tree, "search").items():
+        if isinstance(recipe, dict) and "space" in recipe:
+            where = f"params.yaml: search.recipes.{run}.space"
+            yield from _plugin("search/spaces", recipe["space"], where)
 
 
-def _runs(section: str, runs: list[Any], recipes: dict[str, Any]) -> Iterator[str]:
-    """Check the runs' names, that each has its recipe, and the weights that the recipes name."""
-    if len(set(map(str, runs))) < len(runs):
-        yield f"params.yaml: {section}.runs names a run twice: {', '.join(map(str, runs))}"
-    for run in runs:
-        if not _PLAIN.fullmatch(str(run)):
-            yield (
-                f"params.yaml: {section}.runs: {run!r} is not a plain name: use small letters, "
-                "digits and _, it becomes a folder's name"
-            )
-        elif run not in recipes:
-            known = ", ".join(map(str, recipes)) or "none"
-            yield f"params.yaml: {section}.recipes.{run} is missing: known recipes are {known}"
-    checked = set()
-    for run, recipe in recipes.items():
-        listed = run in runs and isinstance(recipe, dict)  # a recipe may rest while no run needs it
-        weights = recipe.get("weights") if listed else None
-        if isinstance(weights, dict) and {"file", "sha256"} <= set(weights):
-            pair = (str(weights["file"]), str(weights["sha256"]))
-            if pair not in checked:
-                yield from _weights(f"params.yaml: {section}.recipes.{run}.weights", *pair)
-            checked.add(pair)
-
-
-def _weights(where: str, file: str, sha256: str) -> Iterator[str]:
-    path = Path(file)
-    if not path.is_file():
-        yield (
-            f"{where}: {file} is missing: run `make data DATASET=weights FROM=<folder that holds "
-            f"{path.name}>`"
-        )
+def _plugin(folder: str, settings: Any, where: str) -> Iterator[str]:
+    """Check one mapping of a plug-in's name and its parameters."""
+    name = settings.get("name") if isinstance(settings, dict) else None
+    if not isinstance(name, str):
+        yield f"{where} must be a mapping with a name, not {settings!r}"
         return
-    with path.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
-    if found != sha256:
-        yield f"{where}: {file} has sha256 {found}, not {sha256}: fetch it again or correct the recipe"
+    try:
+        plugins.check(folder, name)
+    except ValueError as error:
+        yield f"{where}: {error}"
+        return
+    rest = {key: value for key, value in settings.items() if key != "name"}
+    yield from _build(plugins.load(folder, name).Params, rest, where)
 
 
 def layout(dataset: str) -> str:
@@ -225,9 +196,8 @@ def main() -> None:
     if not arguments.check:
         for name, module in stages().items():
             print(f"{name:<12}{(module.__doc__ or '').splitlines()[0].removeprefix(f'{name}: ')}")
-    runs = sum(len(section["runs"]) for section in tree.values() if _is_recipes(section))
     print(
-        f"study {tree['study']}: {', '.join(tree['ingest']['datasets'])}; {runs} runs; "
+        f"study {tree['study']}: {', '.join(tree['ingest']['datasets'])}; {_runs.count(tree)} runs; "
         "parameters complete, raw data and weights in place"
     )
 

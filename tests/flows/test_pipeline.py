@@ -137,6 +137,28 @@ def test_leftovers_without_a_lock_entry_go_too(repository):
     assert (repository / "data/models/left/config.json").exists()
 
 
+def test_what_searches_prunings_and_exports_left_goes_with_their_runs(tmp_path):
+    prune = pipeline.Stage(
+        name="prune@a",
+        outs=("data/models/a-pruned", "data/models/a-uniform", "reports/prune/a/metrics.json"),
+    )
+    search = pipeline.Stage(name="search@s", outs=("data/searched/s", "reports/search/s/plots"))
+    kept = [
+        "data/models/a-pruned",
+        "data/models/a-uniform",
+        "data/searched/s",
+        "data/.scratch/prune",
+    ]
+    kept += ["reports/prune/a", "reports/search/s"]
+    gone = ["data/exported/a", "data/models/b-pruned", "data/models/b-uniform", "data/searched/t"]
+    gone += ["reports/export/a", "reports/prune/b", "reports/search/t"]
+    for path in (*kept, *gone):
+        (tmp_path / path).mkdir(parents=True)
+    assert pipeline.forget_removed_runs(tmp_path, current=[search, prune]) == gone
+    assert all((tmp_path / path).is_dir() for path in kept)
+    assert not any((tmp_path / path).exists() for path in gone)
+
+
 def test_status_is_empty_when_up_to_date_and_names_what_is_not(repository):
     assert pipeline.status(repository) == {}
     (repository / "stages" / "compare.py").write_text(toy.COMPARE + "# more\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,31 @@ def test_a_study_without_a_record_says_so(repository):
     said = toy.python(repository, "-m", "flows.verify", "--study", "toy")
     assert said.returncode == 1
     assert "run `make record STUDY=toy` first" in said.stderr
+
+
+def test_numbers_of_searches_prunings_and_exports_are_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ("compare", "search/s", "prune/a", "evaluate/a-pruned", "evaluate/a", "export/a"):
+        path = Path("reports", place, "metrics.json")
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"from": place}))
+    found = record.metrics()
+    assert list(found) == ["compare", "search", "prune", "evaluate", "export"]
+    assert found["search"] == {"s": {"from": "search/s"}}
+    assert list(found["evaluate"]) == ["a", "a-pruned"]  # what openings.csv counts
+
+
+def test_durations_are_found_though_two_stages_share_a_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("reports/host").mkdir(parents=True)
+    for name, seconds in (("split", 1.5), ("transfer@a", 2.5), ("gone@a", 9.0)):
+        Path(f"reports/host/{name}.json").write_text(json.dumps({"seconds": seconds}))
+    lock = {
+        "split": {"cmd": "python -m stages.split"},
+        "transfer-searched@a": {"cmd": "python -m stages.transfer a"},
+        "evaluate@a": {"cmd": "python -m stages.evaluate a"},
+    }
+    assert record.host(lock)["seconds"] == {"split": 1.5, "transfer-searched@a": 2.5}
 
 
 def test_data_hashes_are_those_that_ingest_read():

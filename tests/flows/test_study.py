@@ -20,14 +20,32 @@ preprocess:
 validate:
   accepted: {} # finding: reason
 
+models: [] # what is compared
+
+search:
+  runs: [] # which to run
+  recipes:
+    "*":
+      widths: [8, 16] # channels of a stage
+      training: # of one candidate
+        epochs: 2 # all of them
+        optimizer: {rate: 0.1, decay: 0.2} # its speed
+        augmentation: # longer than a line
+          some_word_that_is_long_enough_to_need_a_line_of_its_own: 0.1 # the first
+          another_word_that_is_long_enough_to_need_a_line_of_its_own: 0.2 # the second
+
 transfer:
   runs: []
+  searched: [] # runs of which a search made the network
   recipes:
     "*":
       backbone: small # a timm name
       options: {}
       weights: null # or {file, sha256}
       head: {kind: linear, dropout: 0.2} # what follows
+
+export:
+  models: []
 """
 
 
@@ -55,7 +73,10 @@ def test_an_empty_study_is_the_defaults(compose):
         "seed": 5,
         "preprocess": {"steps": [{"name": "resize", "size_px": 96}]},
         "validate": {"accepted": {}},
-        "transfer": {"runs": [], "recipes": {}},
+        "models": [],
+        "search": {"runs": [], "recipes": {}},
+        "transfer": {"runs": [], "searched": [], "recipes": {}},
+        "export": {"models": []},
     }
 
 
@@ -78,9 +99,59 @@ def test_a_recipe_starts_from_both_stars(compose):
     assert recipes["b"]["backbone"] == "tiny"
 
 
+def test_both_lists_name_recipes_in_their_order(compose):
+    tree = compose(
+        "transfer: {runs: [c, a], searched: [b], recipes: {a: {}, b: {}, c: {}, d: {}}}\n"
+    )
+    assert list(tree["transfer"]["recipes"]) == ["c", "a", "b"]
+
+
+def test_lists_of_models_are_plain_lists(compose):
+    tree = compose("models: [a, a-pruned]\nexport: {models: [a-pruned]}\n")
+    assert tree["models"] == ["a", "a-pruned"]
+    assert tree["export"]["models"] == ["a-pruned"]
+    assert "\nmodels: [a, a-pruned] # what is compared\n\nsearch:\n" in study.text("demo")
+
+
+def test_a_nested_recipe_merges_and_keeps_the_comments_of_the_star(compose):
+    tree = compose(
+        "search:\n  runs: [s]\n  recipes:\n    '*': {training: {epochs: 3}}\n"
+        "    s: {widths: [4], training: {optimizer: {decay: 0.5}}}\n"
+    )
+    training = tree["search"]["recipes"]["s"]["training"]
+    assert training["optimizer"] == {"rate": 0.1, "decay": 0.5}
+    assert training["epochs"] == 3
+    lines = study.text("demo").splitlines()
+    start = lines.index("    s:")
+    assert lines[start + 1 : start + 8] == [
+        "      widths: [4] # channels of a stage",
+        "      training: # of one candidate",
+        "        epochs: 3 # all of them",
+        "        optimizer: {rate: 0.1, decay: 0.5} # its speed",
+        "        augmentation: # longer than a line",
+        "          some_word_that_is_long_enough_to_need_a_line_of_its_own: 0.1 # the first",
+        "          another_word_that_is_long_enough_to_need_a_line_of_its_own: 0.2 # the second",
+    ]
+    assert study.parse(study.text("demo")) == tree
+
+
 def test_a_mapping_takes_the_place_of_null(compose):
     tree = compose("transfer: {runs: [a], recipes: {a: {weights: {file: x, sha256: y}}}}\n")
     assert tree["transfer"]["recipes"]["a"]["weights"] == {"file": "x", "sha256": "y"}
+
+
+def test_a_mapping_that_the_defaults_leave_empty_is_replaced_whole(compose):
+    tree = compose(
+        "transfer:\n  runs: [a, b, c]\n  recipes:\n"
+        "    '*': {options: {width: 2}, weights: {file: x, sha256: y}}\n"
+        "    a: {options: {depth: 1}, weights: null}\n    b: {options: {}, weights: word}\n    c: {}\n"
+    )
+    recipes = tree["transfer"]["recipes"]
+    assert [recipes[name]["options"] for name in "abc"] == [{"depth": 1}, {}, {"width": 2}]
+    assert [recipes[name]["weights"] for name in "ab"] == [None, "word"]
+    assert recipes["c"]["weights"] == {"file": "x", "sha256": "y"}
+    with pytest.raises(ValueError, match=r"recipes\.a\.options must be a mapping, not 3"):
+        compose("transfer: {runs: [a], recipes: {a: {options: 3}}}\n")
 
 
 def test_about_is_for_people(compose):
@@ -97,6 +168,12 @@ def test_about_is_for_people(compose):
         ("transfer: {recipes: {'*': {lr: 1}}}\n", r"transfer.recipes.\*.lr is unknown"),
         ("transfer: {runs: [b], recipes: {a: {}}}\n", "transfer.runs names 'b', but"),
         ("transfer: {runs: b}\n", "transfer.runs must be a list of names, not 'b'"),
+        ("transfer: {searched: [b], recipes: {a: {}}}\n", "transfer.searched names 'b', but"),
+        (
+            "transfer: {runs: [a], searched: [a], recipes: {a: {}}}\n",
+            "'a' stands in transfer.runs and in transfer.searched: keep it in one",
+        ),
+        ("search: {recipes: {'*': {training: {epoch: 1}}}}\n", "training.epoch is unknown"),
         ("- 1\n", "must hold a mapping, not list"),
         ("a: [\n", "is not valid YAML"),
     ],

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -248,6 +249,17 @@ def test_import_floors_hold() -> None:
     assert re.search(r"Contracts: \d+ kept, 0 broken", done.stdout)
 
 
+def test_every_stage_is_kept_apart() -> None:
+    contracts = tomllib.loads((source.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (listed,) = [
+        contract["modules"]
+        for contract in contracts["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "independence"
+    ]
+    files = [name for name in source.modules("stages") if not name.startswith("stages/_")]
+    assert sorted(listed) == [name.removesuffix(".py").replace("/", ".") for name in files]
+
+
 # A test that stands elsewhere, or none, each with its reason.
 MIRRORED_ELSEWHERE: dict[str, str] = {
     "cxr/__init__.py": "only words",
@@ -255,7 +267,10 @@ MIRRORED_ELSEWHERE: dict[str, str] = {
     "stages/_stage.py": "tests/stages/test_stage.py",
     "stages/__main__.py": "tests/stages/test_preflight.py",
 }
-PLUGIN_FOLDERS = ("cxr/datasets", "cxr/checks", "cxr/preprocessing")
+PLUGIN_FOLDERS = (
+    *("cxr/datasets", "cxr/checks", "cxr/preprocessing", "cxr/search/spaces"),
+    "cxr/pruning/criteria",
+)
 
 
 def test_every_module_has_its_test() -> None:
@@ -267,9 +282,11 @@ def test_every_module_has_its_test() -> None:
         folder, _, name = file.removeprefix("cxr/").rpartition("/")
         stem = name.removesuffix(".py")
         if f"cxr/{folder}" in PLUGIN_FOLDERS:
+            around, _, last = f"tests/{folder}".rpartition("/")
             wanted = [
-                f"tests/{folder}/test_{x}.py" for x in (stem, stem.strip("_"), folder, "contract")
+                f"tests/{folder}/test_{x}.py" for x in (stem, stem.strip("_"), last, "contract")
             ]
+            wanted += [f"{around}/test_{last}.py"] if "/" in folder else []
         elif stem == "__init__":
             wanted = [f"tests/test_{folder}.py", f"tests/{folder}/test_{folder}.py"]
         else:

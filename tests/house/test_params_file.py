@@ -34,15 +34,10 @@ def _parent(tree: dict[str, Any], place: str) -> dict[str, Any]:
 
 
 def _words(tree: dict[str, Any]) -> str:
-    return "\n".join(preflight._form(tree))
+    return "\n".join([*preflight._form(tree), *preflight._plugins(tree)])
 
 
-def _checked(section: str) -> bool:
-    """Whether a stage's Params read this section (`transfer` itself holds runs and recipes)."""
-    return section not in ("transfer", "ingest")
-
-
-SECTIONS = [place for place in _mappings(TREE) if _checked(place)]
+SECTIONS = list(_mappings(TREE))
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -59,7 +54,10 @@ def test_params_yaml_is_what_its_study_composes(monkeypatch: pytest.MonkeyPatch)
 
 def test_there_are_sections_to_check() -> None:
     assert {"phantom", "split", "preprocess"} <= set(SECTIONS)
-    assert any(place.startswith("transfer.recipes.") for place in SECTIONS)
+    for table in ("search", "transfer", "prune"):
+        assert {table, *(f"{table}.recipes.{run}" for run in TREE[table]["recipes"])} <= set(
+            SECTIONS
+        )
 
 
 @pytest.mark.parametrize("place", SECTIONS)

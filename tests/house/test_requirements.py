@@ -12,6 +12,7 @@ from tests.house import source
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
+    "google": "protobuf",
     "great_expectations": "great-expectations",
     "ruamel": "ruamel-yaml",
     "skimage": "scikit-image",
@@ -19,6 +20,7 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 NOT_IMPORTED = {
+    "onnxscript": "torch.onnx.export translates with it",
     "fastapi": "Prefect's server needs it, and a newer one breaks it",
     "torchvision": "timm imports it, and its version belongs to torch's",
     "pyyaml": "DVC and Prefect read YAML with it",
@@ -99,8 +101,8 @@ def test_numerics_lock_is_in_step_with_requirements_lock() -> None:
 
 
 def test_numerics_lock_names_what_computes() -> None:
-    """Whatever cxr imports can change a byte, save what only reads words or shows a bar."""
-    words_only = {"ruamel-yaml", "tqdm"}
+    """Whatever cxr imports can change a byte, save what reads words, shows a bar or only checks."""
+    words_only = {"ruamel-yaml", "tqdm", "onnxruntime"}
     named = {
         line.split("==")[0] for line in (source.ROOT / "numerics.lock").read_text().splitlines()
     }

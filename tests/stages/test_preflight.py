@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import subprocess
 import sys
 import time
@@ -45,7 +44,7 @@ def test_a_folder_that_cannot_be_written_is_named(tree, monkeypatch):
 
 def test_an_unknown_section_is_named(tree):
     tree["sprit"] = {}
-    assert "section sprit is unknown: known are study, seed, compare" in the_fault(tree)
+    assert "section sprit is unknown: known are study, seed, models, compare" in the_fault(tree)
 
 
 def test_a_missing_section_is_named(tree):
@@ -89,36 +88,49 @@ def test_missing_raw_data_come_with_the_command(tree):
     assert "data/raw/darkcovidnet is empty" in the_fault(tree)
 
 
-def test_a_recipe_may_rest_while_no_run_needs_it(tree):
-    resting = tree["transfer"]["runs"].pop()
-    tree["transfer"]["recipes"][resting]["weights"] = {"file": "nowhere", "sha256": "0"}
+def test_a_search_space_is_checked_like_a_step(tree):
+    space = tree["search"]["recipes"]["small"]["space"]
+    tree["search"]["recipes"]["small"]["space"] = {**space, "colours": [1]}
+    assert "search.recipes.small.space.colours is unknown: known are" in the_fault(tree)
+    tree["search"]["recipes"]["small"]["space"] = {**space, "name": "stagged"}
+    assert "space: unknown search/spaces 'stagged': known are staged" in the_fault(tree)
+    tree["search"]["recipes"]["small"]["space"] = {}
+    assert "small.space must be a mapping with a name, not {}" in the_fault(tree)
+
+
+def test_an_unknown_criterion_lists_the_known(tree):
+    tree["prune"]["recipes"]["searched"]["criterion"] = "l3_norm"
+    assert "unknown pruning/criteria 'l3_norm': known are bn_scale, l1_norm" in the_fault(tree)
+
+
+@pytest.mark.parametrize("section", ["search", "transfer", "prune"])
+def test_a_table_of_runs_has_its_form(tree, section):
+    tree[section]["run"] = []
+    assert f"{section}.run is unknown: known are runs, recipes" in the_fault(tree)
+    del tree[section]["run"]
+    tree[section]["runs"] = "small"
+    text = "\n".join(preflight.faults(tree))
+    assert f"{section}.runs must be list[str], not 'small'" in text
+
+
+@pytest.mark.parametrize("models", [[], "resnet10t", [1], None])
+def test_models_are_a_list_of_names(tree, models):
+    tree["models"] = models
+    assert f"models must be a list of at least one name, not {models!r}" in the_fault(tree)
+
+
+def test_models_to_export_are_a_list_that_may_be_empty(tree):
+    tree["export"]["models"] = []
     assert preflight.faults(tree) == []
+    tree["export"]["model"] = []
+    assert "export.model is unknown: known are models" in the_fault(tree)
 
 
-def test_runs_are_plain_names_with_a_recipe(tree):
-    recipes = tree["transfer"]["recipes"]
-    recipe = next(iter(recipes.values()))
-    tree["transfer"]["runs"].append("other")
-    assert "transfer.recipes.other is missing: known recipes are" in the_fault(tree)
-    tree["transfer"]["runs"][-1] = "../x"
-    recipes["../x"] = recipe
-    assert "transfer.runs: '../x' is not a plain name" in the_fault(tree)
-    tree["transfer"]["runs"].pop()
-    del recipes["../x"]
-    tree["transfer"]["runs"].append(tree["transfer"]["runs"][0])
-    assert "names a run twice" in the_fault(tree)
-
-
-def test_weights_must_be_there_and_be_the_right_ones(tree):
-    recipe = next(iter(tree["transfer"]["recipes"].values()))
-    path = Path("data/raw/weights/net.safetensors")
-    recipe["weights"] = {"file": str(path), "sha256": hashlib.sha256(b"right").hexdigest()}
-    assert f"{path} is missing: run `make data DATASET=weights" in the_fault(tree)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"wrong")
-    assert f"{path} has sha256 {hashlib.sha256(b'wrong').hexdigest()}, not " in the_fault(tree)
-    path.write_bytes(b"right")
-    assert preflight.faults(tree) == []
+def test_what_runs_take_up_of_one_another_is_checked(tree):
+    tree["search"]["runs"] = []
+    found = preflight.faults(tree)
+    assert len(found) == 2
+    assert all("'small' is not in search.runs" in fault for fault in found)
 
 
 @pytest.fixture

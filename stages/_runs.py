@@ -1,0 +1,226 @@
+"""What params.yaml says of runs and models must fit together: who takes up what another one makes.
+
+Part of the preflight (stages/__main__.py). It reads names alone and skips what has not its form,
+which the preflight tells first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxr import plugins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A section that holds a recipe for each run."""
+
+    runs: list[str]
+    """which recipes to run"""
+    recipes: dict[str, Any]
+    """by run"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer(Table):
+    """The section `transfer`: some of its runs wait for a search."""
+
+    searched: list[str]
+    """runs whose network a search finds"""
+
+
+TABLES: dict[str, type[Table]] = {"search": Table, "transfer": Transfer, "prune": Table}
+LISTS = {"search": ("runs",), "transfer": ("runs", "searched"), "prune": ("runs",)}
+PICKS = ("evolved", "random")
+PRUNED = ("pruned", "uniform")
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_]*")
+
+
+def faults(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each fault of the runs and models in the parameters `tree`."""
+    for section, lists in LISTS.items():
+        for name in lists:
+            yield from _names(tree, section, name)
+        yield from _weights(tree, section)
+    for run in sorted({*names(tree, "transfer", "runs")} & {*names(tree, "transfer", "searched")}):
+        yield f"params.yaml: {run!r} stands in transfer.runs and in transfer.searched: keep one"
+    yield from _searched(tree)
+    yield from _not_searched(tree)
+    yield from _pruned(tree)
+    yield from _criteria(tree)
+    yield from _search_val(tree)
+    yield from _models(tree, "models", names(tree, "models"))
+    yield from _models(tree, "export.models", names(tree, "export", "models"))
+
+
+def names(tree: Mapping[str, Any], *place: str) -> list[str]:
+    """Return the words of the list at `place`, empty where there is none."""
+    node: Any = tree
+    for word in place:
+        node = node.get(word) if isinstance(node, dict) else None
+    return [name for name in node if isinstance(name, str)] if isinstance(node, list) else []
+
+
+def count(tree: Mapping[str, Any]) -> int:
+    """Return how many runs the tables list."""
+    return sum(len(names(tree, section, name)) for section in LISTS for name in LISTS[section])
+
+
+def made(tree: Mapping[str, Any]) -> list[str]:
+    """Return the names of the models that the listed runs make, in the order of the pipeline."""
+    pruned = [f"{run}-{kind}" for run in names(tree, "prune", "runs") for kind in PRUNED]
+    return [*names(tree, "transfer", "runs"), *names(tree, "transfer", "searched"), *pruned]
+
+
+def recipes(tree: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Return the recipes of a section, empty where there are none."""
+    content = tree.get(section)
+    found = content.get("recipes") if isinstance(content, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _recipe(tree: Mapping[str, Any], section: str, run: str) -> dict[str, Any]:
+    found = recipes(tree, section).get(run)
+    return found if isinstance(found, dict) else {}
+
+
+def _names(tree: Mapping[str, Any], section: str, key: str) -> Iterator[str]:
+    """Check that the runs are plain names, each once and each with its recipe."""
+    runs, known = names(tree, section, key), recipes(tree, section)
+    if len(set(runs)) < len(runs):
+        yield f"params.yaml: {section}.{key} names a run twice: {', '.join(runs)}"
+    for run in dict.fromkeys(runs):
+        if not _PLAIN.fullmatch(run):
+            yield (
+                f"params.yaml: {section}.{key}: {run!r} is not a plain name: use small letters, "
+                "digits and _, it becomes a folder's name"
+            )
+        elif run not in known:
+            words = ", ".join(map(str, known)) or "none"
+            yield f"params.yaml: {section}.recipes.{run} is missing: known recipes are {words}"
+
+
+def _weights(tree: Mapping[str, Any], section: str) -> Iterator[str]:
+    """Check the weight files that the listed runs name; a recipe may rest while no run needs it."""
+    checked = set()
+    for run in [run for key in LISTS[section] for run in names(tree, section, key)]:
+        weights = _recipe(tree, section, run).get("weights")
+        if isinstance(weights, dict) and {"file", "sha256"} <= set(weights):
+            pair = (str(weights["file"]), str(weights["sha256"]))
+            if pair not in checked:
+                yield from _file(f"params.yaml: {section}.recipes.{run}.weights", *pair)
+            checked.add(pair)
+
+
+def _file(where: str, file: str, sha256: str) -> Iterator[str]:
+    path = Path(file)
+    if not path.is_file():
+        yield (
+            f"{where}: {file} is missing: run `make data DATASET=weights FROM=<folder that holds "
+            f"{path.name}>`"
+        )
+        return
+    with path.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != sha256:
+        yield f"{where}: {file} has sha256 {found}, not {sha256}: fetch it again or correct the recipe"
+
+
+def _searched(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Check that each run of transfer.searched takes a network that a listed search picks."""
+    searches = names(tree, "search", "runs")
+    for run in names(tree, "transfer", "searched"):
+        where, recipe = f"params.yaml: transfer.recipes.{run}", _recipe(tree, "transfer", run)
+        options = recipe.get("backbone_options")
+        if "backbone" not in recipe:
+            continue
+        if recipe["backbone"] != "searched":
+            yield (
+                f"{where}.backbone is {recipe['backbone']!r}, though {run} stands in "
+                "transfer.searched: write `backbone: searched`, or list it in transfer.runs"
+            )
+        elif not isinstance(options, dict) or set(options) != {"search", "pick"}:
+            yield (
+                f"{where}.backbone_options must be {{search: <run of search>, "
+                f"pick: {' | '.join(PICKS)}}}, not {options!r}"
+            )
+        elif options["search"] not in searches:
+            yield (
+                f"{where}.backbone_options.search: {options['search']!r} is not in search.runs: "
+                f"known are {', '.join(searches) or 'none'}"
+            )
+        elif options["pick"] not in PICKS:
+            yield (
+                f"{where}.backbone_options.pick must be {' or '.join(PICKS)}, "
+                f"not {options['pick']!r}"
+            )
+
+
+def _not_searched(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Check that no run of transfer.runs takes up a search, for which DVC would not let it wait."""
+    for run in names(tree, "transfer", "runs"):
+        where, recipe = f"params.yaml: transfer.recipes.{run}", _recipe(tree, "transfer", run)
+        if recipe.get("backbone") == "searched":
+            yield f"{where}.backbone is searched: list {run} in transfer.searched, not in runs"
+        elif recipe.get("weights") == "searched":
+            yield (
+                f"{where}.weights: searched weights go with `backbone: searched` and a run of "
+                "transfer.searched: write null or {file, sha256}"
+            )
+
+
+def _pruned(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Check that each pruned run is a run of transfer whose whole network was trained."""
+    parents = [*names(tree, "transfer", "runs"), *names(tree, "transfer", "searched")]
+    for run in names(tree, "prune", "runs"):
+        trainable = _recipe(tree, "transfer", run).get("trainable", ["all"])
+        if run not in parents:
+            yield (
+                f"params.yaml: prune.runs: {run!r} is no run of transfer: "
+                f"known are {', '.join(parents) or 'none'}"
+            )
+        elif trainable != ["all"]:
+            yield (
+                f"params.yaml: prune.runs: transfer.recipes.{run}.trainable is {trainable!r}: only "
+                "a network that was trained whole can be pruned, write [all] or prune another run"
+            )
+
+
+def _criteria(tree: Mapping[str, Any]) -> Iterator[str]:
+    for run, recipe in recipes(tree, "prune").items():
+        if isinstance(recipe, dict) and isinstance(recipe.get("criterion"), str):
+            try:
+                plugins.check("pruning/criteria", recipe["criterion"])
+            except ValueError as error:
+                yield f"params.yaml: prune.recipes.{run}.criterion: {error}"
+
+
+def _search_val(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Check that there are images on which a search or a pruning may rank its networks."""
+    ranking = [section for section in ("search", "prune") if names(tree, section, "runs")]
+    split = tree.get("split")
+    fractions = split.get("fractions") if isinstance(split, dict) else None
+    share = fractions.get("search_val") if isinstance(fractions, dict) else None
+    if ranking and isinstance(share, int | float) and share <= 0:
+        yield (
+            f"params.yaml: split.fractions.search_val is {share}, but networks are ranked on these "
+            f"images ({', '.join(f'{x}.runs' for x in ranking)}): give it a share, 0.1 say, of train's"
+        )
+
+
+def _models(tree: Mapping[str, Any], place: str, listed: list[str]) -> Iterator[str]:
+    """Check that every listed model is one that the listed runs make."""
+    known = made(tree)
+    if len(set(listed)) < len(listed):
+        yield f"params.yaml: {place} names a model twice: {', '.join(listed)}"
+    for name in dict.fromkeys(listed):
+        if name not in known:
+            yield (
+                f"params.yaml: {place}: nothing makes the model {name!r}: "
+                f"known are {', '.join(known) or 'none'}"
+            )

@@ -1,0 +1,193 @@
+"""Runs and models that params.yaml lists: who takes up what another one makes, a line for each fault."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import _runs
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Parameters with a search, a run of each kind and a pruning of each; no fault."""
+    monkeypatch.chdir(tmp_path)
+    usual = {"backbone": "resnet10t", "backbone_options": {}, "weights": None, "trainable": ["all"]}
+    found = {"search": "small", "pick": "evolved"}
+    searched = {**usual, "backbone": "searched", "backbone_options": found, "weights": "searched"}
+    return {
+        "models": ["plain", "found", "plain-pruned", "found-uniform"],
+        "split": {"fractions": {"train": 0.9, "search_val": 0.1}},
+        "search": {"runs": ["small"], "recipes": {"small": {}}},
+        "transfer": {
+            "runs": ["plain"],
+            "searched": ["found"],
+            "recipes": {"plain": usual, "found": searched},
+        },
+        "prune": {"runs": ["plain", "found"], "recipes": {"plain": {}, "found": {}}},
+        "export": {"models": ["found-pruned"]},
+    }
+
+
+def the_fault(tree: dict[str, Any]) -> str:
+    """Return the only fault of `tree`."""
+    found = list(_runs.faults(tree))
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_tree_that_fits_has_no_fault(tree):
+    assert list(_runs.faults(tree)) == []
+    assert _runs.count(tree) == 5
+    assert _runs.made(tree) == [
+        *("plain", "found"),
+        *("plain-pruned", "plain-uniform", "found-pruned", "found-uniform"),
+    ]
+
+
+def test_what_has_not_its_form_is_left_to_the_check_of_forms(tree):
+    for place in ("search", "transfer", "prune", "export", "split", "models"):
+        for wrong in (None, 3, {"runs": 3, "recipes": 3, "models": 3, "fractions": 3}, {}):
+            list(_runs.faults({**tree, place: wrong}))  # no exception
+    tree["transfer"]["recipes"]["plain"] = None
+    tree["prune"]["recipes"]["plain"] = {"criterion": 3}
+    assert list(_runs.faults(tree)) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("search", "runs"), ("transfer", "runs"), ("transfer", "searched"), ("prune", "runs")],
+)
+def test_runs_are_plain_names_with_a_recipe_each_once(tree, section, key):
+    tree["models"], tree["export"]["models"] = ["plain"], []
+    runs, recipes = tree[section][key], tree[section]["recipes"]
+    wanted = [*runs, "other"]
+    tree[section][key] = wanted
+    text = "\n".join(_runs.faults(tree))
+    assert f"params.yaml: {section}.recipes.other is missing: known recipes are" in text
+    recipes["../x"] = recipes[runs[0]]
+    tree[section][key] = [*runs, "../x"]
+    assert f"{section}.{key}: '../x' is not a plain name" in "\n".join(_runs.faults(tree))
+    tree[section][key] = [*runs, runs[0]]
+    assert f"{section}.{key} names a run twice" in the_fault(tree)
+
+
+def test_a_run_stands_in_one_list(tree):
+    tree["transfer"]["searched"].append("plain")
+    words = "'plain' stands in transfer.runs and in transfer.searched: keep one"
+    assert any(words in fault for fault in _runs.faults(tree))
+
+
+def test_a_run_that_waits_for_a_search_takes_a_searched_network(tree):
+    tree["transfer"]["recipes"]["found"]["backbone"] = "resnet10t"
+    assert "transfer.recipes.found.backbone is 'resnet10t', though found stands in" in the_fault(
+        tree
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "must be {search: <run of search>, pick: evolved | random}, not {}"),
+        ({"search": "small"}, "must be {search: <run of search>, pick: evolved | random}, not"),
+        ({"search": "small", "pick": "evolved", "width": 2}, "must be {search: <run of search>"),
+        ({"search": "big", "pick": "evolved"}, "search: 'big' is not in search.runs: known are small"),
+        ({"search": "small", "pick": "best"}, "pick must be evolved or random, not 'best'"),
+    ],
+)  # fmt: skip
+def test_the_search_and_the_pick_are_named(tree, options, words):
+    tree["transfer"]["recipes"]["found"]["backbone_options"] = options
+    assert words in the_fault(tree)
+
+
+def test_a_search_that_rests_picks_nothing(tree):
+    tree["search"]["runs"] = []  # its recipe may stay
+    assert "'small' is not in search.runs: known are none" in the_fault(tree)
+
+
+def test_a_searched_network_must_wait_for_its_search(tree):
+    tree["transfer"]["recipes"]["plain"]["backbone"] = "searched"
+    assert "plain.backbone is searched: list plain in transfer.searched" in the_fault(tree)
+
+
+def test_searched_weights_go_with_a_searched_network(tree):
+    tree["transfer"]["recipes"]["plain"]["weights"] = "searched"
+    assert "transfer.recipes.plain.weights: searched weights go with" in the_fault(tree)
+
+
+def test_what_is_pruned_is_a_run_of_transfer(tree):
+    tree["prune"]["runs"].append("other")
+    tree["prune"]["recipes"]["other"] = {}
+    assert "prune.runs: 'other' is no run of transfer: known are plain, found" in the_fault(tree)
+
+
+def test_a_frozen_parent_is_not_pruned(tree):
+    tree["transfer"]["recipes"]["plain"]["trainable"] = ["head"]
+    assert "transfer.recipes.plain.trainable is ['head']: only a network that was" in the_fault(
+        tree
+    )
+
+
+@pytest.mark.parametrize("place", ["models", "export.models"])
+def test_a_model_is_made_by_something_and_listed_once(tree, place):
+    section = tree if place == "models" else tree["export"]
+    section["models"] = ["plain", "plain-prunned"]
+    assert the_fault(tree) == (
+        f"params.yaml: {place}: nothing makes the model 'plain-prunned': known are plain, found, "
+        "plain-pruned, plain-uniform, found-pruned, found-uniform"
+    )
+    section["models"] = ["plain", "plain"]
+    assert the_fault(tree) == f"params.yaml: {place} names a model twice: plain, plain"
+
+
+def test_a_run_that_is_no_longer_pruned_makes_no_pruned_model(tree):
+    tree["prune"]["runs"].remove("found")
+    found = list(_runs.faults(tree))
+    assert [fault.partition(":")[2].split(":")[0] for fault in found] == [
+        " models",
+        " export.models",
+    ]
+
+
+def test_networks_are_ranked_on_images_that_exist(tree):
+    fractions = tree["split"]["fractions"]
+    fractions["search_val"] = 0.0
+    assert "search_val is 0.0, but networks are ranked on these images (search.runs, prune.runs)" in (
+        the_fault(tree)
+    )  # fmt: skip
+    tree["prune"]["runs"], tree["models"], tree["export"]["models"] = [], ["plain"], []
+    assert "(search.runs): give it a share" in the_fault(tree)
+    tree["transfer"]["searched"], tree["search"]["runs"] = [], []
+    assert list(_runs.faults(tree)) == []
+
+
+def test_an_unknown_criterion_lists_the_known(tree, monkeypatch):
+    monkeypatch.setattr(_runs.plugins, "names", lambda folder: [f"one of {folder}"])
+    tree["prune"]["recipes"]["plain"]["criterion"] = "l3_norm"
+    words = "prune.recipes.plain.criterion: unknown pruning/criteria 'l3_norm': known are one of"
+    assert words in the_fault(tree)
+
+
+def test_weights_must_be_there_and_be_the_right_ones(tree):
+    path = Path("data/raw/weights/net.safetensors")
+    for run in ("plain", "found"):  # two runs of one file: one line
+        tree["transfer"]["recipes"][run]["weights"] = {
+            "file": str(path),
+            "sha256": hashlib.sha256(b"right").hexdigest(),
+        }
+    assert f"{path} is missing: run `make data DATASET=weights" in the_fault(tree)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"wrong")
+    assert f"{path} has sha256 {hashlib.sha256(b'wrong').hexdigest()}, not " in the_fault(tree)
+    path.write_bytes(b"right")
+    assert list(_runs.faults(tree)) == []
+
+
+def test_a_recipe_may_rest_while_no_run_needs_it(tree):
+    resting = {**tree["transfer"]["recipes"]["plain"], "backbone": "searched"}
+    resting["weights"] = {"file": "nowhere", "sha256": "0"}
+    tree["transfer"]["recipes"]["resting"] = resting
+    assert list(_runs.faults(tree)) == []
