@@ -1,7 +1,7 @@
 """split: assign every image to train, search_val, val, calibration or test, whole patients together.
 
 `train` fits the weights, `search_val` ranks candidates of a search, `val` stops training early,
-`calibration` fits thresholds and temperatures, `test` is looked at once. Images that can't be
+`calibration` is kept for temperatures, `test` is looked at once. Images that can't be
 decoded or have no known label are `excluded`. See cxr/splitting.py for the method.
 """
 

@@ -41,7 +41,11 @@ def run_pipeline(folder: Path, *, folds: int, phantom: dict, recipe: dict, label
     params["split"]["folds"] = folds
     params["preprocess"]["steps"][0]["size_px"] = 64
     recipe = {**params["transfer"]["recipes"]["resnet10t_half"], "epochs": 8, **recipe}
-    params["transfer"] = {"runs": ["probe"], "recipes": {"probe": recipe}}
+    params["transfer"] = {"runs": ["probe"], "searched": [], "recipes": {"probe": recipe}}
+    params["models"] = ["probe"]
+    for section in ("search", "prune"):
+        params[section] = {"runs": [], "recipes": {}}
+    params["export"]["models"] = []
     folder.mkdir()
     with (folder / "params.yaml").open("w") as file:
         YAML().dump(params, file)
@@ -79,8 +83,8 @@ def test_findings_that_combine_are_learned_too(tmp_path):
 def test_every_model_of_the_committed_study_beats_chance_clearly():
     """`make repro` in a clean clone makes these files again, byte for byte."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")
-    assert params["study"] == "phantom" and len(params["transfer"]["runs"]) >= 2
-    for model in params["transfer"]["runs"]:
+    assert params["study"] == "phantom" and len(params["models"]) >= 5
+    for model in params["models"]:
         found = artifacts.read_json(ROOT / f"reports/evaluate/{model}/metrics.json")
         assert found["auroc"]["low"] > 0.8
         assert found["accuracy"]["low"] > found["chance"]["accuracy"] + 0.15
