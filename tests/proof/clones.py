@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from cxr import numerics
+from ruamel.yaml import YAML
+
+from cxr import numerics, params
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,18 +28,33 @@ def clone(folder: Path) -> Path:
     return folder
 
 
-def make(root: Path, *words: str, before: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
-    """Run make in a clone with this environment's packages; `before` goes before the command."""
+def environment(root: Path) -> dict[str, str]:
+    """Return the environment of a person who works in a clone with this environment's packages."""
     ours = (*numerics.PINS, "CXR_PINNED", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # a person has none
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
     lent = {
         "VENV": str(Path(sys.executable).parents[1]),
         "DVC_SITE_CACHE_DIR": str(root.parent / "site"),
     }
+    return {**inherited, **lent}
+
+
+def make(root: Path, *words: str, before: tuple[str, ...] = (), **more: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """Run make in a clone with this environment's packages; `before` goes before the command."""
     return subprocess.run(
         [*before, "make", *words],
-        cwd=root, env={**inherited, **lent, **environment}, capture_output=True, text=True,
+        cwd=root, env={**environment(root), **more}, capture_output=True, text=True,
     )  # fmt: skip
+
+
+def parameters(root: Path) -> dict[str, Any]:
+    """Return what a clone's params.yaml holds."""
+    return params.read_yaml(root / "params.yaml")
+
+
+def write_parameters(root: Path, tree: dict[str, Any]) -> None:
+    """Give a clone other parameters, without the words for people."""
+    YAML(typ="safe", pure=True).dump(tree, root / "params.yaml")
 
 
 def dvc(root: Path, *words: str) -> str:

@@ -1,0 +1,176 @@
+"""A search and a pruning that are killed again and again end with the bytes of an undisturbed run.
+
+`kill -9` to the whole process group, at moments drawn over the length of an undisturbed run, so
+that imports, evaluations, the last trainings and the writing of the outputs are all hit. What a
+killed run finished is never written again. About ten minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxr import seeding
+from tests.proof import clones
+
+pytestmark = pytest.mark.slow
+
+KILLS = 20
+SCRATCH = Path("data/.scratch")
+OUTPUTS = {
+    "search": ("data/searched/{run}", "reports/search/{run}"),
+    "prune": ("data/models/{run}-pruned", "data/models/{run}-uniform", "reports/prune/{run}"),
+}
+# What makes the stages a matter of seconds; everything else is the committed study.
+SMALL: dict[str, Any] = {
+    "phantom": {"patients": 60, "image_px": 64},
+    "preprocess": {"steps": [{"name": "resize", "size_px": 32, "fit": "stretch"}]},
+    "search": {"population": 4, "generations": 3, "image_px": 32, "training": {"epochs": 2}},
+    "transfer": {"epochs": 2},
+    "prune": {"population": 4, "generations": 3, "recalibration_images": 16, "epochs": 2},
+}
+
+
+def merge(tree: dict[str, Any], change: dict[str, Any]) -> None:
+    """Write `change` into `tree`, mapping by mapping; only keys that are there."""
+    for key, value in change.items():
+        assert key in tree, f"params.yaml has no {key}"
+        if isinstance(value, dict):
+            merge(tree[key], value)
+        else:
+            tree[key] = value
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of HEAD with small budgets in which everything up to the searched network has run."""
+    root = clones.clone(tmp_path_factory.mktemp("resume") / "clone")
+    tree = clones.parameters(root)
+    for section, change in SMALL.items():
+        parts = tree[section].get("recipes", {"": tree[section]}).values()
+        for part in parts:
+            merge(part, change)
+    clones.write_parameters(root, tree)
+    parent = tree["prune"]["runs"][0]
+    stage = "transfer-searched" if parent in tree["transfer"]["searched"] else "transfer"
+    clones.reproduced(root, "repro", f"TARGET={stage}@{parent}")
+    return root
+
+
+def start(root: Path, stage: str, run: str) -> subprocess.Popen[bytes]:
+    """Start a stage in a session of its own, as DVC would, its words in a file beside the clone."""
+    (root.parent / "joblib").mkdir(exist_ok=True)
+    environment = {
+        **clones.environment(root),
+        "JOBLIB_TEMP_FOLDER": str(root.parent / "joblib"),  # what a killed run leaves goes with it
+    }
+    with (root.parent / "said.txt").open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"stages.{stage}", run],
+            cwd=root, env=environment, start_new_session=True, stdout=said, stderr=said,
+        )  # fmt: skip
+
+
+class Records:
+    """The finished pieces in the scratch folder: each is written once and stays until the end."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / SCRATCH
+        self.seen: dict[Path, tuple[int, int]] = {}
+
+    def look(self) -> None:
+        """Note new files, and insist that those known are still the same ones."""
+        try:
+            paths = [path for path in self.root.rglob("*") if not path.name.endswith(".partial")]
+        except FileNotFoundError:  # the folder goes while we look: the stage is done
+            return
+        for path in paths:
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                continue
+            if path.is_file():
+                mark = (found.st_ino, found.st_mtime_ns)
+                assert self.seen.setdefault(path, mark) == mark, f"{path} was written twice"
+
+    def all_there(self) -> bool:
+        """Look again, and tell whether everything that was finished is still there."""
+        self.look()
+        return all(path.exists() for path in self.seen)
+
+
+def ended(process: subprocess.Popen[bytes], records: Records, *, seconds: float) -> bool:
+    """Watch a run; kill all of it after `seconds` unless it ended well before. Tell whether it did."""
+    deadline = time.monotonic() + seconds
+    try:
+        while process.poll() is None and time.monotonic() < deadline:
+            records.look()
+            time.sleep(0.02)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait() == 0
+
+
+def contents(root: Path, stage: str, run: str) -> dict[str, str]:
+    """Return {path: sha256} of the stage's outputs; what a killed writer left half done is no output."""
+    files = [
+        path
+        for output in OUTPUTS[stage]
+        for path in sorted((root / output.format(run=run)).rglob("*"))
+        if path.is_file() and not path.name.endswith(".partial")
+    ]
+    assert files, f"{stage}@{run} wrote nothing"
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def forget(root: Path, stage: str, run: str) -> None:
+    """Remove the stage's outputs, so that what is compared next was written by the next run."""
+    for output in OUTPUTS[stage]:
+        shutil.rmtree(root / output.format(run=run), ignore_errors=True)
+
+
+def said(root: Path) -> str:
+    return (root.parent / "said.txt").read_text(errors="replace")[-3000:]
+
+
+@pytest.mark.parametrize("stage", ["search", "prune"])
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(small, stage):
+    run = clones.parameters(small)[stage]["runs"][0]
+    forget(small, stage, run)
+    begin = time.monotonic()
+    assert ended(start(small, stage, run), Records(small), seconds=600), said(small)
+    seconds, wanted = time.monotonic() - begin, contents(small, stage, run)
+    assert not list(small.glob(f"{SCRATCH}/{stage}*"))
+    forget(small, stage, run)
+    rng = seeding.stream(20, "proof", "resume", stage)
+    records, kept = Records(small), []
+    while len(kept) < KILLS:
+        process = start(small, stage, run)
+        done = ended(process, records, seconds=rng.uniform(0, seconds))
+        if not done:
+            assert process.returncode == -signal.SIGKILL, said(small)
+            kept.append(len(records.seen))
+        if done or not records.all_there():
+            # so much was on record that it came to its end before the moment, or at least to the
+            # removal of its scratch folder, which is the last it does: begin another life
+            assert contents(small, stage, run) == wanted
+            records = Records(small)
+            forget(small, stage, run)
+    print(f"{stage}@{run}: {seconds:.1f} s undisturbed; records after each kill: {kept}")
+    assert len(set(kept)) > 3, f"the kills hit the same few places: {kept}"
+    assert ended(start(small, stage, run), records, seconds=600), said(small)
+    assert contents(small, stage, run) == wanted
+    assert not list(small.glob(f"{SCRATCH}/{stage}*"))
