@@ -79,7 +79,7 @@ lock: setup ## resolve requirements.in and requirements-dev.in again
 	@$(PYTHON) -m flows.lock
 
 clean: ## remove what tools leave behind; data, models and reports stay
-	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dvc_plots reports/host
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dvc_plots reports/host data/.scratch
 	@find . -path ./.venv -prune -o -path ./.bootstrap -prune -o -name __pycache__ -type d -exec rm -rf {} +
 	@find data reports -name '.*.partial' -exec rm -rf {} + 2>/dev/null || true
 
