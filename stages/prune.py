@@ -87,7 +87,10 @@ def main(name: str) -> str:
         plans, folds, settings, seed=seed, folder=work / "candidates", words=f"prune@{name}"
     )
     cuts = [
-        {"pruned": candidates.best(tried), **{x: plan.cuts[x][0] for x in ("uniform", "global")}}
+        {
+            "pruned": candidates.best(tried, macs=plan.macs),
+            **{x: plan.cuts[x][0] for x in ("uniform", "global")},
+        }
         for plan, tried in zip(plans, evaluated, strict=True)
     ]
     fitted = tune(name, plans, folds, cuts, settings, seed=seed, folder=work)

@@ -66,7 +66,8 @@ def _setting(study: Study, found: Pruning) -> str:
     taught = (recipe.get("distillation") or {}).get("weight", 0) > 0
     if "epochs" in recipe:
         pieces.append(
-            f"The pick and the uniform cut were then fine-tuned on train for at most {recipe['epochs']} "
+            "The pick, the best of those near the cap, and the uniform cut were then fine-tuned on "
+            f"train for at most {recipe['epochs']} "
             f"epochs{', taught by their parent too (distillation)' if taught else ''}; val chose the "
             "epoch. Test was never seen."
         )

@@ -79,25 +79,28 @@ def test_the_wanted_macs_may_be_the_smallest_ones_only():
 
 def test_evolution_beats_the_baselines_where_there_is_something_to_find(half):
     found = explore([half], generations=10)[0]
-    best = candidates.best(found)
+    best = candidates.best(found, macs=half.macs)
     assert judged(0, best)["auroc"] > max(
         judged(0, genome)["auroc"] for genomes in half.cuts.values() for genome in genomes
     )
-    assert best in candidates.front(found)
+    assert candidates.AT * half.macs <= half.encoding.macs(best) <= half.macs
 
 
 def test_a_shorter_search_is_the_beginning_of_a_longer_one(half):
     assert explore([half], generations=4)[0][:16] == explore([half], generations=2)[0]
 
 
-def test_the_pick_has_the_highest_auroc_then_the_fewest_macs_then_the_first_genome():
+def test_the_pick_has_the_highest_auroc_near_the_wanted_macs_then_the_fewest_macs_then_the_first():
     found = [
         Evaluated(0, (3, 0), (0.25, 10.0)),
         Evaluated(0, (2, 1), (0.125, 30.0)),
         Evaluated(1, (1, 5), (0.125, 20.0)),
         Evaluated(1, (1, 4), (0.125, 20.0)),
     ]
-    assert candidates.best(found) == (1, 4)
+    assert candidates.best(found, macs=22) == (1, 4)
+    assert candidates.best(found, macs=30) == (2, 1)  # 20 is no longer at the wanted 30
+    assert candidates.best(found, macs=11) == (1, 4)  # all are
+    assert candidates.best(found, macs=90) == (2, 1)  # none is: the largest
     assert candidates.front(found) == {(3, 0), (1, 4), (1, 5)}
 
 
