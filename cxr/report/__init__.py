@@ -61,8 +61,8 @@ class Pruning:
 
     @property
     def folds(self) -> list[Mapping[str, Any]]:
-        """By fold: parent, pruned, uniform, global; a fold that names no parent has the common one."""
-        return [{"parent": self.metrics["parent"], **fold} for fold in self.metrics["folds"]]
+        """By fold: parent, pruned, uniform, global."""
+        return list(self.metrics["folds"])
 
     def share(self, cut: str) -> float:
         """Return the share of its parent's MACs that a cut has left: the mean over the folds."""

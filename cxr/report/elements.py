@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from PIL import Image
 
@@ -83,6 +83,17 @@ def figure(png: bytes, *, alt: str, caption: object, data: object = "") -> Html:
     reach = {"tabindex": "0", "role": "region", "aria_label": alt} if shape == "wide" else {}
     card = tag("div", image, class_="card", **reach)
     return tag("figure", card, tag("figcaption", caption), behind, class_=shape)
+
+
+def figures(
+    pngs: Mapping[str, bytes], known: Iterable[tuple[str, str, object, object]]
+) -> list[Html]:
+    """Return the figures that exist, in the order of `known`: key, alt text, caption, table behind it."""
+    return [
+        figure(pngs[key], alt=alt, caption=caption, data=data)
+        for key, alt, caption, data in known
+        if key in pngs
+    ]
 
 
 def details(summary: object, *contents: object) -> Html:

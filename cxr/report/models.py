@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxr.report import origins, phrases
-from cxr.report.elements import Html, count, details, figure, join, number, scaled, table, tag
+from cxr.report.elements import Html, count, details, figures, join, number, scaled, table, tag
 
 if TYPE_CHECKING:
     from cxr.report import Model, Study
@@ -89,20 +89,16 @@ def _figures(model: Model) -> list[Html]:
     found, name = model.result, model.name
     auroc = number(found["auroc"]["value"])
     ece = number(found["calibration"]["ece"])
-    known: list[tuple[str, str, str, Callable[[Model], Html | str]]] = [
-        ("roc", f"ROC curves of {name}, macro AUROC {auroc}.", "ROC curves of each label against the rest.", lambda _: ""),
+    known = [
+        ("roc", f"ROC curves of {name}, macro AUROC {auroc}.", "ROC curves of each label against the rest.", ""),
         ("confusion", f"Confusion matrix of {name}; its numbers stand in the table below it.",
-         "Confusion matrix: rows are the true classes.", _confusion_table),
+         "Confusion matrix: rows are the true classes.", _confusion_table(model)),
         ("reliability", f"Reliability diagram of {name}, expected calibration error {ece}.",
          f"Calibration: expected calibration error {ece}, Brier score {number(found['calibration']['brier'])}.",
-         _reliability_table),
-        ("history", f"Loss and validation metrics of {name} over the epochs of training.", "Learning curves, one line per fold; val chooses the epoch that is kept.", lambda _: ""),
+         _reliability_table(model)),
+        ("history", f"Loss and validation metrics of {name} over the epochs of training.", "Learning curves, one line per fold; val chooses the epoch that is kept.", ""),
     ]  # fmt: skip
-    return [
-        figure(model.figures[key], alt=alt, caption=caption, data=data(model))
-        for key, alt, caption, data in known
-        if key in model.figures
-    ]
+    return figures(model.figures, known)
 
 
 def _confusion_table(model: Model) -> Html:

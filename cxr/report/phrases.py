@@ -55,6 +55,11 @@ def over_folds(
     return text(middle) if low == high else Html(f"{middle} {tag('small', f'{low} to {high}')}")
 
 
+def of_folds(folds: int) -> str:
+    """Say behind a caption what `over_folds` did; nothing for a single fold."""
+    return f", mean and range of {folds} folds" if folds > 1 else ""
+
+
 def signed(value: float) -> str:
     """Return a difference with its sign; the minus is the one that people write."""
     return f"{value:+.3f}".replace("-", "\u2212") if round(value, 3) else "±0.000"
@@ -96,6 +101,17 @@ def file_size(size_bytes: int) -> str:
 def anchor(study: Study, model: Model) -> str:
     """Return an id without the name's own characters, which could be anything."""
     return str(study.models.index(model) + 1)
+
+
+def link(study: Study, model: Model) -> Html:
+    """Return the model's name as a link to its article."""
+    return tag("a", model.name, href=f"#model-{anchor(study, model)}")
+
+
+def links(study: Study, models: Sequence[Model]) -> Html:
+    """Return links to models in brackets, after a blank; nothing for none."""
+    words = ", ".join(link(study, model) for model in models)
+    return Html(f" ({words})" if models else "")
 
 
 def spaced(name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxr.report import origins, phrases
-from cxr.report.elements import Html, count, details, figure, join, number, scaled, table, tag
+from cxr.report.elements import Html, count, details, figures, join, number, scaled, table, tag
 
 if TYPE_CHECKING:
     from cxr.report import Pruning, Study
@@ -76,12 +76,8 @@ def _setting(study: Study, found: Pruning) -> str:
 
 def _note(study: Study, found: Pruning) -> Html:
     """Say what is compared with what, and where the models' own results stand."""
-    links = [
-        tag("a", model.name, href=f"#model-{phrases.anchor(study, model)}")
-        for model in study.models
-        if origins.origin(study.params, model.name).parent == found.name
-    ]
-    where = f" ({', '.join(links)})" if links else ""
+    cut = [x for x in study.models if origins.origin(study.params, x.name).parent == found.name]
+    where = phrases.links(study, cut)
     return Html(
         "Uniform: every group keeps the same share of its channels. Global L1: one threshold for all "
         "groups; cut and judged, never fine-tuned. Both keep at most the wanted MACs. The evolved cut "
@@ -107,7 +103,7 @@ def _side_by_side(found: Pruning) -> Html:
                 *(phrases.over_folds([one.get(key) for one, _ in pairs]) for key in SCORES),
             ]
         )
-    over = f", mean and range of {len(found.folds)} folds" if len(found.folds) > 1 else ""
+    over = phrases.of_folds(len(found.folds))
     columns = ["Cut", "MACs", "Share of MACs", "Parameters", *SCORES.values()]
     caption = f"The parent and its cuts{over}; search_val: before fine-tuning, val: after it"
     return table(caption, columns, rows)
@@ -125,11 +121,7 @@ def _figures(found: Pruning) -> list[Html]:
         ("history", f"Loss and validation metrics while networks cut out of {name} were fine-tuned.",
          "Fine-tuning, one line per fold; val chooses the epoch that is kept.", _history(found)),
     ]  # fmt: skip
-    return [
-        figure(found.figures[key], alt=alt, caption=caption, data=data)
-        for key, alt, caption, data in known
-        if key in found.figures
-    ]
+    return figures(found.figures, known)
 
 
 def _front(found: Pruning) -> Html | str:

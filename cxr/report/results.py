@@ -67,7 +67,7 @@ def results(study: Study) -> Html:
 def _row(study: Study, model: Model) -> list[Html]:
     """Return a model's line; a pruned one's with what it lost and saved against its parent."""
     found = model.result
-    link = tag("a", model.name, href=f"#model-{phrases.anchor(study, model)}")
+    link = phrases.link(study, model)
     made = origins.words(study, model)
     name = Html(f"{link}{tag('small', made, class_='made')}") if made else link
     parent = _parent(study, model)

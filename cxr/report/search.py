@@ -14,7 +14,7 @@ import numpy as np
 
 from cxr.evolution.hypervolume import hypervolume
 from cxr.report import origins, phrases
-from cxr.report.elements import Html, count, details, figure, join, number, scaled, table, tag
+from cxr.report.elements import Html, count, details, figures, join, number, scaled, table, tag
 
 if TYPE_CHECKING:
     from cxr.report import Search, Study
@@ -74,14 +74,10 @@ def _setting(study: Study, found: Search) -> str:
     return " ".join(pieces)
 
 
-def _models_words(study: Study, run: str) -> Html | str:
+def _models_words(study: Study, run: str) -> Html:
     """Point at the models that were made of the picks."""
-    links = [
-        tag("a", model.name, href=f"#model-{phrases.anchor(study, model)}")
-        for model in study.models
-        if origins.search_of(study.params, model.name) == run
-    ]
-    return Html(f" ({', '.join(links)})") if links else ""
+    made = [model for model in study.models if origins.search_of(study.params, model.name) == run]
+    return phrases.links(study, made)
 
 
 def _side_by_side(found: Search) -> Html:
@@ -100,7 +96,7 @@ def _side_by_side(found: Search) -> Html:
                 count(found.metrics["samples"]),
             ]
         )
-    over = f", mean and range of {len(folds)} folds" if len(folds) > 1 else ""
+    over = phrases.of_folds(len(folds))
     columns = ["Method", "AUROC on search_val", "MACs", "Parameters"]
     columns += ["Networks a fold", "Images a fold"] if len(folds) > 1 else ["Networks", "Images"]
     caption = f"The pick of each method{over}; Images: training images seen by all its networks"
@@ -117,11 +113,7 @@ def _figures(study: Study, found: Search) -> list[Html]:
          "Evolution against random search at as many networks tried, and so as many images seen. "
          "Hypervolume: the share of all AUROCs above 0.5 and MACs below the cap that the front commands.", _progress_table(study, found)),
     ]  # fmt: skip
-    return [
-        figure(found.figures[key], alt=alt, caption=caption, data=data)
-        for key, alt, caption, data in known
-        if key in found.figures
-    ]
+    return figures(found.figures, known)
 
 
 def _front_tables(found: Search) -> Html | str:

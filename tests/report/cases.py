@@ -181,14 +181,16 @@ def pruning(folds=1, name="searched", figures=("front", "channels", "history")):
         for kind, level in (("pruned", 0.88), ("uniform", 0.85))
         for epoch in range(2 + (fold == 0))
     ]  # fmt: skip
+    parent = {"macs": 20_000_000, "parameters": 31_000}
     cuts = {
+        "parent": parent,
         "pruned": {"macs": 9_800_000, "parameters": 15_003, "fitness_auroc": 0.83, "val_auroc": 0.88, "val_accuracy": 0.8},
         "uniform": {"macs": 9_600_000, "parameters": 15_000, "fitness_auroc": 0.8, "val_auroc": 0.85, "val_accuracy": 0.7},
         "global": {"macs": 9_700_000, "fitness_auroc": 0.81},
     }  # fmt: skip
     return report.Pruning(
         name=name,
-        metrics={"parent": {"macs": 20_000_000, "parameters": 31_000}, "folds": [cuts] * folds},
+        metrics={"parent": parent, "folds": [cuts] * folds},
         candidates=candidates,
         channels=channels,
         history=history,
