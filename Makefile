@@ -12,10 +12,10 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study record data verify doctor flow proof lock clean
+.PHONY: help setup repro test check lint study record assignments data key bench-data verify doctor flow proof lock clean
 
 help: ## print each target with one line
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-8s%s\n", name, $$0}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-11s%s\n", name, $$0}'
 
 # The stamp holds the hash of the lock file that the environment was made from. The space is asked
 # for before anything is downloaded: the wheels with CUDA take 6 GB, unpacked beside uv's cache.
@@ -58,8 +58,23 @@ study: setup ## STUDY=<name>: write params.yaml from studies/<name>/study.yaml
 record: setup ## STUDY=<name>: keep lock file, numbers and commit of the finished study in its folder
 	@$(PYTHON) -m flows.record $(call need,STUDY)
 
-data: setup ## DATASET=<name> FROM=<folder>: bring a downloaded data set into data/raw
+data: setup ## DATASET=<name> FROM=<folder>: check a downloaded data set and bring it into data/raw
 	@$(PYTHON) -m flows.data $(call need,DATASET) $(call need,FROM)
+
+assignments: setup ## STUDY=<name>: keep the split in studies/<name>/assignments.csv, so that later data move no image
+	@$(PYTHON) -m flows.assignments $(call need,STUDY)
+
+key: setup ## make the key that hides the patients of DICOM files; keep it, it belongs to the results
+	@$(PYTHON) -m flows.key
+
+# What is measured against is installed beside the environment, which stays as it is.
+bench-data: setup ## how fast images are read, beside OpenCV, torchvision and torchxrayvision; 5 minutes
+	@want=$$(git hash-object requirements-bench.lock); \
+	if [ "$$(cat .bench/.stamp 2>/dev/null)" != "$$want" ]; then set -e; \
+	  rm -rf .bench; echo "bench-data: installing requirements-bench.lock into .bench"; \
+	  .bootstrap/bin/uv pip install --quiet --python "$(VENV)/bin/python" --target .bench --no-deps --require-hashes -r requirements-bench.lock; \
+	  echo "$$want" > .bench/.stamp; fi
+	@$(PYTHON) -m tests.bench.data
 
 verify: setup ## [REV=<commit>] [STUDY=<name>]: run it again in a clean clone and compare every byte
 	@$(PYTHON) -m flows.verify $(if $(REV),--rev "$(REV)") $(if $(STUDY),--study "$(STUDY)")
@@ -73,9 +88,11 @@ flow: setup ## run the pipeline as a Prefect flow, stage by stage
 proof: setup ## the long proofs: other paths, cores, zones; both studies twice
 	@$(PYTHON) -m pytest tests/proof -m slow -v
 
-lock: setup ## resolve requirements.in and requirements-dev.in again
+lock: setup ## resolve requirements.in, requirements-dev.in and requirements-bench.in again
 	@.bootstrap/bin/uv pip compile requirements.in requirements-dev.in --universal --python-version $(PYTHON_MINOR) \
 	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	@.bootstrap/bin/uv pip compile requirements-bench.in --no-deps --constraint requirements.lock --universal --python-version $(PYTHON_MINOR) \
+	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-bench.lock
 	@$(PYTHON) -m flows.lock
 
 clean: ## remove what tools leave behind; data, models and reports stay

@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from torch import nn
 
 from cxr import artifacts, numerics, prepared
-from cxr.training import models
+from cxr.training import losses, models
 
 OPSET = 20  # what the exporter writes by itself; onnxruntime 1.18 (2024) and later run it
 INPUT, OUTPUT = "images", "probabilities"
@@ -65,7 +65,7 @@ class Scorer(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         mean, std = self.recipe.mean, self.recipe.std
         raw = self.network(images.mul(1.0 / (255.0 * std)).sub(mean / std))
-        return raw.softmax(dim=1) if self.recipe.loss == "cross_entropy" else raw.sigmoid()
+        return losses.probabilities(raw, self.recipe.loss)
 
 
 def export_fold(task: Task) -> Exported:

@@ -1,7 +1,8 @@
 """A gzip file with random access: reading its parts in any order costs one pass, not one each.
 
 `gzip.GzipFile` begins again at the first byte whenever it goes back. Here the decoder's state is
-kept at every STEP_BYTES of the contents (some 50 KiB each), as zlib's example zran.c does.
+kept at every STEP_BYTES of the contents (some 50 KiB each), as zlib's example zran.c does; beyond
+MOST_POINTS of them every other one is dropped, so that no file, however long, fills the memory.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ class Gunzip(io.RawIOBase):
     """Read `file`, gzip of one or several streams, as its contents; it can go to any byte."""
 
     STEP_BYTES = 4 * 2**20
+    MOST_POINTS = 512
     INPUT_BYTES = 64 * 1024
 
     def __init__(self, file: BinaryIO) -> None:
         self._packed = file
         self._position = 0
         # (position in the contents, position in the file, decoder there, its input not yet used)
+        self._step_bytes = self.STEP_BYTES
         fresh = zlib.decompressobj(wbits=31)
         self._points: list[tuple[int, int, zlib._Decompress, bytes]] = [(0, 0, fresh.copy(), b"")]
         self._restart(0)
@@ -74,7 +77,10 @@ class Gunzip(io.RawIOBase):
             content = self._decoder.decompress(self._input, min(most, 2**20))
             self._input = self._decoder.unconsumed_tail
         self._position += len(content)
-        if self._position - self._points[-1][0] >= self.STEP_BYTES and not self._decoder.eof:
+        if self._position - self._points[-1][0] >= self._step_bytes and not self._decoder.eof:
             point = (self._position, self._packed.tell(), self._decoder.copy(), self._input)
             self._points.append(point)
+            if len(self._points) > self.MOST_POINTS:
+                self._points = self._points[::2]
+                self._step_bytes *= 2
         return content

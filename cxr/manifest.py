@@ -18,6 +18,7 @@ LABEL_PREFIX = "label:"
 COLUMNS: dict[str, str] = {
     "image": "unique id: <dataset>/<path inside data/raw/<dataset>>, archives taken as folders",
     "dataset": "name of the reader in cxr/datasets",
+    "kind": "image, or mask: a drawing of the lungs filed among the images",
     "source": "where the image was made (hospital, collection), as far as the data set says",
     "patient": "id, unique across data sets: images of one patient never cross splits",
     "view": "PA, AP, LATERAL or empty",
@@ -25,6 +26,8 @@ COLUMNS: dict[str, str] = {
     "sex": "F, M or empty",
     "given_split": "the data set's own split: train, val, test or empty",
     "sha256": "of the file's bytes",
+    "file_bytes": "the file's size",
+    "file_format": "PNG, JPEG, DICOM, …; empty if it can't be decoded",
     "pixels_sha256": "of the decoded grey image and its shape: equal for pixel-identical files",
     "phash": "64-bit difference hash, 16 hexadecimal digits",
     "width_px": "of the stored image",
@@ -37,10 +40,15 @@ COLUMNS: dict[str, str] = {
     "grey_std": "standard deviation of the grey values",
     "fault": "why the file can't be decoded; empty if it can",
 }
-_TEXT = (
-    "image", "dataset", "source", "patient", "view", "sex", "given_split", "sha256",
-    "pixels_sha256", "phash", "fault",
+TEXT = (
+    "image", "dataset", "kind", "source", "patient", "view", "sex", "given_split", "sha256",
+    "file_format", "pixels_sha256", "phash", "fault",
 )  # fmt: skip
+"""Columns that are words; the others are numbers."""
+WHOLE_NUMBERS = (
+    "file_bytes", "width_px", "height_px", "channels", "bit_depth", "grey_min", "grey_max",
+)  # fmt: skip
+"""Columns of whole numbers, which are empty where the image can't be decoded."""
 
 
 def label_columns(manifest: pd.DataFrame) -> list[str]:
@@ -60,8 +68,8 @@ def label_array(manifest: pd.DataFrame) -> np.ndarray:
 
 def read(path: Path) -> pd.DataFrame:
     """Read a manifest; raise ValueError if a column is missing or an image stands twice."""
-    table = artifacts.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False,
-                               na_values={name: [""] for name in COLUMNS if name not in _TEXT})  # fmt: skip
+    table = artifacts.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False,
+                               na_values={name: [""] for name in COLUMNS if name not in TEXT})  # fmt: skip
     return check(with_numbers(table), where=str(path))
 
 
@@ -95,3 +103,29 @@ def check(table: pd.DataFrame, *, where: str) -> pd.DataFrame:
                 f"(image {odd['image'].iloc[0]!r})"
             )
     return table
+
+
+def write_thumbnails(path: Path, thumbnails: np.ndarray) -> None:
+    """Write the thumbnails uint8 (N, 32, 32) that belong to a manifest's rows, in their order."""
+    artifacts.write_array(path, thumbnails)
+
+
+def read_thumbnails(path: Path, table: pd.DataFrame) -> np.ndarray:
+    """Read the thumbnails of a manifest; raise ValueError if they are not one per row."""
+    thumbnails = np.load(path, allow_pickle=False)
+    if thumbnails.shape != (len(table), 32, 32) or thumbnails.dtype != np.uint8:
+        raise ValueError(
+            f"{path} holds {thumbnails.dtype} {thumbnails.shape}, the manifest has {len(table)} "
+            "rows: run the stage that makes both again"
+        )
+    return thumbnails
+
+
+def write_gaps(path: Path, gaps: pd.DataFrame) -> None:
+    """Write which images are listed without a file (absent) or there without a row (unlisted)."""
+    artifacts.write_csv(path, gaps[["image", "gap"]].sort_values(["image", "gap"], kind="stable"))
+
+
+def read_gaps(path: Path) -> pd.DataFrame:
+    """Read what `write_gaps` wrote: image, gap."""
+    return artifacts.read_csv(path, dtype=str, keep_default_na=False)

@@ -43,6 +43,17 @@ def value(section: str, *, path: Path = PARAMS_FILE) -> Any:
     return node
 
 
+def hint(section: str, *, path: Path = PARAMS_FILE) -> Any:
+    """Return what stands at `section`, None if nothing does: for what saves work and decides no output.
+
+    So it is no parameter of the stage in dvc.yaml; a stage that uses it has a test that proves it.
+    """
+    try:
+        return value(section, path=path)
+    except ValueError:
+        return None
+
+
 def load(record: type[T], section: str, *, path: Path = PARAMS_FILE) -> T:
     """Read `section` of params.yaml into `record`; raise one ValueError that lists every fault."""
     return build(record, value(section, path=path), where=f"{path}: {section}")

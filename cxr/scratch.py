@@ -36,12 +36,18 @@ def folder(
     lines = [f"settings {_canonical(settings)}"]
     for place, path in enumerate(inputs):
         lines += [f"input {place} {line}" for line in _contents(path)]
-    for name in ("cxr", "stages"):
-        lines += [f"{name}/{line}" for line in _contents(ROOT / name, "*.py")]
-    lines += [f"numerics.lock {line}" for line in _contents(ROOT / "numerics.lock")]
-    path = root / stage / hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    path = root / stage / key(*lines, code=("cxr", "stages"))
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def key(*words: str, code: Sequence[str]) -> str:
+    """Return 16 hex digits that stand for these words, this code (files, folders) and numerics.lock."""
+    lines = list(words)
+    for name in code:
+        lines += [f"{name}/{line}" for line in _contents(ROOT / name, "*.py")]
+    lines += [f"numerics.lock {line}" for line in _contents(ROOT / "numerics.lock")]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def _canonical(settings: Any) -> str:

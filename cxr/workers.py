@@ -7,6 +7,7 @@ and never changes a byte: every item is worked alone, from its own inputs and it
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -40,6 +41,11 @@ def run(
         return list(progress.track(map(function, items), total=len(items), words=words))
     import joblib
 
+    # loky renews a worker whose memory grew by 300 MB, as images do, and warns of a leak: no work is
+    # lost. Its own thread warns, so the filter is one of the whole process.
+    warnings.filterwarnings(
+        "ignore", "A worker stopped while some jobs were given to the executor", UserWarning
+    )
     parallel = joblib.Parallel(n_jobs=processes, batch_size=chunk, return_as="generator")
     results: Iterable[Result] = parallel(joblib.delayed(_exact)(function, item) for item in items)
     return list(progress.track(results, total=len(items), words=words))

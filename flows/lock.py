@@ -16,7 +16,9 @@ NUMERICS = Path("numerics.lock")
 PACKAGES = (
     "contourpy",
     "great-expectations",
+    "imagecodecs",
     "joblib",
+    "kornia-rs",
     "matplotlib",
     "numpy",
     "onnx",
@@ -27,6 +29,7 @@ PACKAGES = (
     "pillow",
     "protobuf",
     "pyarrow",
+    "pydicom",
     "safetensors",
     "scikit-learn",
     "scipy",

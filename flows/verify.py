@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import pipeline, record, repository, study
+from flows import key, pipeline, record, repository, study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,6 +247,9 @@ def verify(*, revision: str | None, name: str | None, root: Path = pipeline.HERE
     clone = folder / "clone"
     # DVC's notes on files go beside the clone too: nothing stays behind elsewhere
     os.environ["DVC_SITE_CACHE_DIR"] = str(folder / "site")
+    # the clone has no data/private, and other pseudonyms are other bytes
+    if (root / key.KEY).is_file():
+        os.environ.setdefault("CXR_PATIENT_KEY_FILE", str((root / key.KEY).resolve()))
     try:
         prepare(clone, wanted, root=root)
         run(clone, python=interpreter(clone, root=root))

@@ -8,7 +8,9 @@ preprocessing steps and search spaces that params.yaml names.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -52,6 +54,8 @@ def faults(tree: dict[str, Any]) -> list[str]:
     found += _form(tree)
     found += _datasets(_list(tree, "ingest", "datasets"))
     found += _plugins(tree)
+    found += _bound(tree, "split", "assignments")
+    found += _bound(tree, "validate", "reference")
     found += _runs.faults(tree)
     return found
 
@@ -131,6 +135,19 @@ def _datasets(names: list[Any]) -> Iterator[str]:
             )
 
 
+def _bound(tree: dict[str, Any], section: str, key: str) -> Iterator[str]:
+    """Check a file that a section names by path and sha256."""
+    content = tree.get(section)
+    named = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(named, dict) or not {"file", "sha256"} <= set(named):
+        return  # null, or a fault of form
+    path, where = Path(str(named["file"])), f"params.yaml: {section}.{key}"
+    if not path.is_file():
+        yield f"{where}: {path} is missing: take it back from git or from where it was made"
+    elif (found := hashlib.sha256(path.read_bytes()).hexdigest()) != named["sha256"]:
+        yield f"{where}: {path} has sha256 {found}, not {named['sha256']}: take the one it speaks of"
+
+
 def _how_to_get(dataset: str) -> str:
     """Return what the reader says about getting its data (imports pandas: only on a fault)."""
     source = getattr(plugins.load("datasets", dataset), "SOURCE", None)
@@ -162,13 +179,46 @@ def _plugin(folder: str, settings: Any, where: str) -> Iterator[str]:
     yield from _build(plugins.load(folder, name).Params, rest, where)
 
 
-def layout(dataset: str) -> str:
-    """Let a reader read its raw data; return the number of images per label."""
+def survey(dataset: str, folder: Path) -> dict[str, str]:
+    """Let a reader read `folder`; return what it finds in `words`, and a `digest` of the set.
+
+    The digest is of every row with its image's file name and whether the file is there: equal for
+    the same set in other folders or archives. Raises ValueError that says which page has the data.
+    """
+    from cxr import archives
+    from cxr.datasets import _gaps
+
     reader = plugins.load("datasets", dataset)
-    table = reader.read(RAW / dataset)
+    try:
+        table = reader.read(folder)
+        members = archives.members(folder)
+        there = table["image"].isin(members)
+        if not there.any():
+            raise ValueError(f"{folder} holds none of the {len(table)} images that its table lists")
+    except ValueError as error:
+        pages = [page for page in (reader.SOURCE.url, reader.SOURCE.hint) if page]
+        missing = "; ".join(page for page in pages if page not in str(error))
+        raise ValueError(f"{error}{f'; see {missing}' if missing else ''}") from None
+    absent, unlisted = _gaps.between(table, members, reader)
+    rows = table.assign(image=table["image"].str.rpartition("/")[2], there=there)
+    text = rows[sorted(rows.columns)].to_csv(index=False)
+    lines = "\n".join(sorted(text.splitlines()))
+    words = [_counts(dataset, table[there])]
+    if absent:
+        words.append(f"{len(absent)} of {len(table)} listed images are absent (first {absent[0]}): {reader.SOURCE.url or reader.SOURCE.hint}")  # fmt: skip
+    if unlisted:
+        words.append(f"{len(unlisted)} files are in no table (first {unlisted[0]})")
+    return {"words": "; ".join(words), "digest": hashlib.sha256(lines.encode()).hexdigest()}
+
+
+def _counts(dataset: str, table: Any) -> str:
+    """Say how many images there are per label, masks apart."""
+    masks = table["kind"] == "mask" if "kind" in table.columns else table["image"].isna()
+    pictures = table[~masks]
     labels = [name for name in table.columns if name.startswith("label:")]
-    counts = ", ".join(f"{name.removeprefix('label:')} {int(table[name].sum())}" for name in labels)
-    return f"{dataset}: {len(table)} images ({counts})"
+    counts = [f"{name.removeprefix('label:')} {int(pictures[name].sum())}" for name in labels]
+    apart = f", {masks.sum()} masks" if masks.any() else ""
+    return f"{dataset}: {len(pictures)} images ({', '.join(counts)}){apart}"
 
 
 def main() -> None:
@@ -179,19 +229,22 @@ def main() -> None:
         "--check", action="store_true", help="one line instead of the list of stages"
     )
     parser.add_argument("--dataset", help="only let this data set's reader read data/raw/<dataset>")
+    parser.add_argument("--folder", type=Path, help="with --dataset: read this folder instead")
+    parser.add_argument("--json", action="store_true", help="with --dataset: words and digest")
     arguments = parser.parse_args()
     try:
         if arguments.dataset:
-            print(layout(arguments.dataset))
+            found = survey(arguments.dataset, arguments.folder or RAW / arguments.dataset)
+            print(json.dumps(found) if arguments.json else found["words"])
             return
         tree = params.read_yaml(params.PARAMS_FILE)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    found = faults(tree)
-    for fault in found:
+    wrong = faults(tree)
+    for fault in wrong:
         print(f"error: {fault}", file=sys.stderr)
-    if found:
+    if wrong:
         sys.exit(1)
     if not arguments.check:
         for name, module in stages().items():

@@ -243,8 +243,19 @@ def main() -> str:
     )  # fmt: skip
     artifacts.write_text(REPORTS / "index.html", report.page(study))
     artifacts.write_json(REPORTS / "compare" / "metrics.json", summary(results))
+    for words in report.results.split_warnings(study.split):
+        progress.say(words)
     best = table.iloc[0]
-    return f"{len(table)} model(s), best {best['model']}: {settings.sort_by} {best[settings.sort_by]:.3f}"
+    line = f"{len(table)} model(s), best {best['model']}: {settings.sort_by} {best[settings.sort_by]:.3f}"
+    return line + control_words(study)
+
+
+def control_words(study: Study) -> str:
+    """Return what borders and file statistics alone reach; nothing if it was not measured."""
+    control = (study.validation.get("control") or {}).get("auroc") or {}
+    if control.get("value") is None:
+        return ""
+    return f"; borders and file statistics alone: auroc {control['value']:.3f}"
 
 
 def summary(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -5,8 +5,10 @@ sources that an image's own data set has: one present makes the label 1, all abs
 unknown one among absent ones makes it unknown; a data set without any leaves it unknown.
 
 A label that the map does not name is dropped. Images whose findings were all dropped with it (they
-show something, but nothing that the study asks for) are left out: they are neither cases nor
-controls. Images that show nothing stay.
+show something, but nothing that the study asks for) are neither cases nor controls and are left
+out; with `merge.unmapped: negative` they stay, with all labels absent, as multi-label studies want
+it. Images that show nothing stay. Masks that a data set files among its images are left out, unless
+`merge.masks` repeats the works that took them in.
 """
 
 from __future__ import annotations
@@ -14,17 +16,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from stages._stage import run
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 MANIFESTS = Path("data/manifests")
 MANIFEST = Path("data/manifest.csv")
-# a column of these with an empty cell was read as float; it is written as whole numbers again
-_WHOLE_NUMBERS = ("width_px", "height_px", "channels", "bit_depth", "grey_min", "grey_max")
+THUMBNAILS = Path("data/thumbnails.npy")
+GAPS = Path("data/gaps.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +36,31 @@ class Params:
 
     labels: dict[str, list[str]]
     """label of the study: labels of the data sets that mean it; their order is the classes' order"""
+    unmapped: Literal["leave_out", "negative"]
+    """images whose only findings the map does not name: leave_out, or negative for every label"""
+    masks: bool
+    """whether masks filed among the images are taken for images, as some older works did"""
 
 
 def merge(
-    manifests: Sequence[pd.DataFrame], labels: Mapping[str, Sequence[str]]
-) -> tuple[pd.DataFrame, int]:
-    """Return the joined table with the study's labels, and how many images were left out."""
+    manifests: Sequence[pd.DataFrame], settings: Params
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the joined table with the study's labels, and how many images were left out, by reason."""
     import pandas as pd
 
     from cxr import manifest
 
-    _check_labels(manifests, labels)
-    parts = [_relabelled(part, labels) for part in manifests]
+    _check_labels(manifests, settings.labels)
+    parts = [_relabelled(part, settings.labels) for part in manifests]
     table = pd.concat([part for part, _ in parts], ignore_index=True)
-    table = table.astype(dict.fromkeys(_WHOLE_NUMBERS, "Int64"))
+    unasked = pd.concat([part for _, part in parts], ignore_index=True)
+    if settings.unmapped == "negative":
+        unasked[:] = False
+    masks = (table["kind"] == "mask") & (not settings.masks)
+    left_out = {"with dropped labels": int((unasked & ~masks).sum()), "masks": int(masks.sum())}
+    table = table[~unasked & ~masks].astype(dict.fromkeys(manifest.WHOLE_NUMBERS, "Int64"))
     table = table.sort_values("image", kind="stable", ignore_index=True)
-    return manifest.check(table, where="merge"), sum(left_out for _, left_out in parts)
+    return manifest.check(table, where="merge"), left_out
 
 
 def dropped(manifests: Sequence[pd.DataFrame], labels: Mapping[str, Sequence[str]]) -> list[str]:
@@ -80,8 +92,8 @@ def _check_labels(manifests: Sequence[pd.DataFrame], labels: Mapping[str, Sequen
 
 def _relabelled(
     table: pd.DataFrame, labels: Mapping[str, Sequence[str]]
-) -> tuple[pd.DataFrame, int]:
-    """Return one data set's rows with the study's labels, and how many were left out."""
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Return one data set's rows with the study's labels, and which show only what is not asked for."""
     from cxr import manifest
 
     old = table[manifest.label_columns(table)]
@@ -95,11 +107,13 @@ def _relabelled(
         if meaning.shape[1] == 0:
             absent[:] = False
         result[f"label:{target}"] = present.astype(float).where(present | absent)
-    return result[~unasked], int(unasked.sum())
+    return result, unasked
 
 
 def main() -> str:
-    """Read the manifests of ingest.datasets, write data/manifest.csv."""
+    """Read the manifests of ingest.datasets, write data/manifest.csv, its thumbnails and the gaps."""
+    import pandas as pd
+
     from cxr import manifest, params, progress
 
     settings = params.load(Params, "merge")
@@ -107,17 +121,37 @@ def main() -> str:
     progress.say(f"joining {', '.join(datasets)} under the labels {', '.join(settings.labels)}")
     manifests = [_read(dataset) for dataset in datasets]
     if names := dropped(manifests, settings.labels):
-        progress.say(f"dropped, as merge.labels does not name them: {', '.join(names)}")
-    table, left_out = merge(manifests, settings.labels)
+        progress.say(f"not named by merge.labels: {', '.join(names)}")
+    table, left_out = merge(manifests, settings)
     manifest.write(MANIFEST, table)
+    manifest.write_thumbnails(THUMBNAILS, _thumbnails(manifests, datasets, table))
+    gaps = [manifest.read_gaps(MANIFESTS / f"{dataset}.gaps.csv") for dataset in datasets]
+    manifest.write_gaps(GAPS, pd.concat(gaps, ignore_index=True))
     values = manifest.label_array(table)
     counts = ", ".join(
         f"{name} {int((values[:, i] == 1).sum())}" for i, name in enumerate(manifest.labels(table))
     )
     unknown = int((values != values).all(axis=1).sum())
-    notes = [f"{left_out} left out with dropped labels"] * (left_out > 0)
+    notes = [f"{count} left out {words}" for words, count in left_out.items() if count]
     notes += [f"{unknown} of unknown label"] * (unknown > 0)
     return "; ".join([f"{len(table)} images ({counts})", *notes])
+
+
+def _thumbnails(
+    manifests: Sequence[pd.DataFrame], datasets: Sequence[str], table: pd.DataFrame
+) -> np.ndarray:
+    """Return the thumbnails of the joined table's rows."""
+    import numpy as np
+    import pandas as pd
+
+    from cxr import manifest
+
+    parts = [
+        manifest.read_thumbnails(MANIFESTS / f"{dataset}.thumbnails.npy", part)
+        for dataset, part in zip(datasets, manifests, strict=True)
+    ]
+    names = pd.Index(pd.concat([part["image"] for part in manifests], ignore_index=True))
+    return np.concatenate(parts)[names.get_indexer(pd.Index(table["image"]))]
 
 
 def _read(dataset: str) -> pd.DataFrame:

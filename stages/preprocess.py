@@ -1,11 +1,13 @@
 """preprocess: bring every image to one size through the steps of params.yaml, into uint8 shards.
 
-Images come from the raw archives in place and go out in the order of their ids, at most a shard
-at a time in memory. Images that split excluded from every fold are left out.
+Images come in the order of their ids, a few at a time in memory: ready where ingest prepared them on
+its way or an earlier run did (cxr/intake/pixels.py), else decoded from the raw archives in place; the
+bytes are the same. Images that split excluded from every fold are left out.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from cxr.intake.pixels import Pixels
+
 RAW = Path("data/raw")
 MANIFEST = Path("data/manifest.csv")
 SPLITS = Path("data/splits.csv")
 PREPARED = Path("data/prepared")
+SCRATCH = Path("data/.scratch")
 _AT_ONCE = 1024  # images on their way through the workers
 
 
@@ -46,8 +51,10 @@ def kept(manifest: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("image", kind="stable", ignore_index=True)
 
 
-def pictures(raw: Path, rows: pd.DataFrame, chain: Sequence[Any]) -> Iterator[np.ndarray]:
-    """Yield each row's image, read below `raw` and sent through the chain, in the rows' order."""
+def pictures(
+    raw: Path, rows: pd.DataFrame, chain: Sequence[Any], ready: Pixels
+) -> Iterator[np.ndarray]:
+    """Yield each row's image, ready or read below `raw` and sent through the chain, in the rows' order."""
     from cxr import workers
     from cxr.preprocessing import _chain
 
@@ -58,22 +65,45 @@ def pictures(raw: Path, rows: pd.DataFrame, chain: Sequence[Any]) -> Iterator[np
     ]
     for start in range(0, len(items), _AT_ONCE):
         some = items[start : start + _AT_ONCE]
-        words = f"preparing from image {start + 1} of {len(items)}"
-        yield from workers.run(_chain.prepare, some, words=words, chunk=32)
+        found = [ready.image(sha256) for _, _, sha256, _ in some]
+        todo = [item for item, image in zip(some, found, strict=True) if image is None]
+        words = f"preparing from image {rows.index[start] + 1} of {rows.index[-1] + 1}"
+        made = iter(workers.run(_chain.prepare, todo, words=words, chunk=32))
+        yield from (next(made) if image is None else image for image in found)
+
+
+def shards(table: pd.DataFrame, rows: pd.DataFrame) -> list[slice]:
+    """Return the rows of each shard: those of `rows` among the images of one of the manifest's shards."""
+    from cxr.intake import pixels
+
+    names = table["image"].sort_values(kind="stable").reset_index(drop=True)
+    left = names.isin(rows["image"])
+    ends = [int(left[part].sum()) for part in pixels.shards(list(names))]
+    stops = list(itertools.accumulate(ends))
+    cut = (slice(stop - length, stop) for stop, length in zip(stops, ends, strict=True) if length)
+    return list(cut)
 
 
 def main() -> str:
     """Read manifest, splits and raw images, write data/prepared."""
     from cxr import artifacts, manifest, params, prepared, progress
-    from cxr.preprocessing import _chain
+    from cxr.intake import pixels
 
     settings = params.load(Params, "preprocess")
-    chain = _chain.build(settings.steps, where=f"{params.PARAMS_FILE}: preprocess.steps")
+    chain = pixels.chain_of(settings.steps)
     table = manifest.read(MANIFEST)
     rows = kept(table, artifacts.read_csv(SPLITS, dtype=str, keep_default_na=False))
     words = ", ".join(name for name, _ in chain)
     progress.say(f"sending {len(rows)} images through {words}")
-    size_px = prepared.write(PREPARED, pictures(RAW, rows, chain), rows)
+    ready = pixels.Pixels(SCRATCH / "pixels" / pixels.key(settings.steps), list(rows["sha256"]))
+    size_px = prepared.write(
+        PREPARED,
+        lambda part: pictures(RAW, rows.iloc[part], chain, ready),
+        rows,
+        shards=shards(table, rows),
+        kept=ready,
+    )
+    ready.forget_others()
     excluded = len(table) - len(rows)
     notes = f"; {excluded} excluded by split" if excluded else ""
     return f"{len(rows)} images of {size_px} x {size_px} px{notes}"

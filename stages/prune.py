@@ -151,7 +151,7 @@ def tune(
     about, saved = models.config(MODELS / name), artifacts.read_json(MODELS / name / "recipe.json")
     recipes = [
         dataclasses.replace(
-            models.load(fold.model, fold.number).recipe,
+            models.recipe(fold.model, fold.number),
             epochs=settings.epochs, optimizer=settings.optimizer,
         )
         for fold in folds

@@ -2,11 +2,14 @@
 
 Every rule in cxr/checks is run over the manifest. A critical finding stops the pipeline, unless
 `validate.accepted` in the study names it and says why; what is accepted stands in every report.
-The tables are written either way: reports/validate/plots/findings.csv has each image.
+The reports are written either way: reports/validate/index.html is the page to read,
+reports/validate/plots/findings.csv has each image, data/near_pairs.csv the near-duplicates.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,45 +17,87 @@ from typing import TYPE_CHECKING, Any
 from stages._stage import run
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
-    from matplotlib.figure import Figure
 
-SEVERITIES = ("critical", "warning", "info")
 REPORTS = Path("reports/validate")
 
 
 @dataclass(frozen=True, kw_only=True)
+class NearDuplicates:
+    """When two images count as the same X-ray."""
+
+    correlation: float
+    """of their 32 px thumbnails (Pearson) that must be exceeded, 0.9 to 1; 1 looks for none"""
+
+    def __post_init__(self) -> None:
+        if not 0.9 <= self.correlation <= 1:
+            raise ValueError(f"correlation must be 0.9 to 1, not {self.correlation}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A manifest that the data are compared with, bound to its content."""
+
+    file: str
+    """path under the project"""
+    sha256: str
+    """of the file: it, and not the path, is what the result depends on"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Params:
-    """Which critical findings the study knows of."""
+    """What the study knows of, what is alike, and what the data should resemble."""
 
     accepted: dict[str, str]
     """critical finding: why the study may run all the same"""
+    near_duplicates: NearDuplicates
+    """when two images count as the same X-ray"""
+    reference: Reference | None
+    """null, or the manifest of the data that a model was made for: drift from it is a finding"""
 
 
-def validate(manifest: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return all findings (finding, severity, image, detail) and the summary with the gate.
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """All that the checks found."""
+
+    table: pd.DataFrame
+    """finding, severity, image, detail; the gravest first"""
+    pairs: pd.DataFrame
+    """near-duplicates: image_a, image_b, correlation"""
+    rules: list[dict[str, Any]]
+    """Great Expectations' results, see cxr/checks/table_rule.py"""
+    summary: dict[str, Any]
+    """the gate and the counts"""
+
+
+def validate(manifest: pd.DataFrame, settings: Params, evidence: Mapping[str, Any]) -> Found:
+    """Run all checks; `evidence`: thumbnails, aligned with the rows, gaps, reference and seed.
 
     Raises ValueError if `accepted` names no critical check or gives no reason.
     """
-    import pandas as pd
-
-    from cxr import plugins, progress
+    from cxr import control, plugins, progress
+    from cxr.report import findings
 
     names = plugins.names("checks")
     checks = {name: plugins.load("checks", name) for name in names}
     _check_accepted(settings, [name for name in names if checks[name].SEVERITY == "critical"])
+    pairs, near = near_duplicates(manifest, evidence["thumbnails"], settings.near_duplicates)
+    known = {**evidence, "pairs": pairs}
+    measured = control.measure(manifest, evidence["thumbnails"], seed=evidence["seed"])
     rules = checks["table_rule"].results(manifest)
-    tables = []
+    found = {"table_rule": checks["table_rule"].findings(rules),
+             "label_from_borders": checks["label_from_borders"].findings(measured)}  # fmt: skip
     for name in progress.track(names, total=len(names), words="checks"):
-        rows = checks[name].findings(rules) if name == "table_rule" else checks[name].find(manifest)
-        tables.append(rows.assign(finding=name, severity=checks[name].SEVERITY))
-    table = pd.concat(tables)[["finding", "severity", "image", "detail"]]
-    table["severity"] = pd.Categorical(table["severity"], SEVERITIES, ordered=True)
-    table = table.sort_values(
-        ["severity", "finding", "image", "detail"], kind="stable", ignore_index=True
+        if name not in found:
+            needs = {need: known[need] for need in getattr(checks[name], "NEEDS", ())}
+            found[name] = checks[name].find(manifest, **needs)
+    table = findings.ordered(found, checks)
+    summary = findings.summary(
+        manifest, table, checks, rules, accepted=settings.accepted, gaps=evidence["gaps"]
     )
-    table["severity"] = table["severity"].astype(str)
-    return table, _summary(manifest, table, checks, rules, settings)
+    summary |= {"near_duplicates": near, "control": measured}
+    return Found(table=table, pairs=pairs, rules=rules, summary=summary)
 
 
 def _check_accepted(settings: Params, critical: list[str]) -> None:
@@ -66,124 +111,89 @@ def _check_accepted(settings: Params, critical: list[str]) -> None:
             raise ValueError(f"validate.accepted.{name}: say why the study may run all the same")
 
 
-def _summary(
-    manifest: pd.DataFrame,
-    table: pd.DataFrame,
-    checks: dict[str, Any],
-    rules: list[dict[str, Any]],
-    settings: Params,
-) -> dict[str, Any]:
-    """Count what was found and say whether the pipeline may go on."""
-    from cxr import manifest as manifests
-
-    counts = {name: int((table["finding"] == name).sum()) for name in table["finding"].unique()}
-    by_severity: dict[str, dict[str, int]] = {severity: {} for severity in SEVERITIES}
-    for name, count in counts.items():
-        by_severity[checks[name].SEVERITY][name] = count
-    stopping = [name for name in by_severity["critical"] if name not in settings.accepted]
-    positives = (manifest[manifests.label_columns(manifest)] == 1).sum()
-    return {
-        "gate": "stopped" if stopping else "passed",
-        "stopping": stopping,
-        "images": len(manifest),
-        "patients": int(manifest["patient"].nunique()),
-        "labels": dict(zip(manifests.labels(manifest), map(int, positives), strict=True)),
-        "counts": by_severity,
-        "findings": [
-            {
-                "finding": name,
-                "severity": checks[name].SEVERITY,
-                "count": count,
-                "accepted": settings.accepted.get(name),
-                "meaning": checks[name].MEANING,
-                "cure": checks[name].CURE,
-            }
-            for name, count in counts.items()
-        ],
-        "accepted": {name: why for name, why in settings.accepted.items() if name in counts},
-        "accepted_but_absent": sorted(name for name in settings.accepted if name not in counts),
-        "great_expectations": [
-            {
-                "rows": rule["rows"],
-                "rule": rule["words"],
-                "success": rule["success"],
-                "unexpected": len(rule["unexpected"]),
-            }
-            for rule in rules
-        ],
-    }
-
-
-def complaint(table: pd.DataFrame, summary: dict[str, Any]) -> str:
-    """Return what a person needs to know who was stopped: each finding with its cure."""
-    stopping = [row for row in summary["findings"] if row["finding"] in summary["stopping"]]
-    width = max(len(row["finding"]) for row in stopping)
-    lines = ["critical findings stop the pipeline (finding, how many, the first, the cure)"]
-    for row in stopping:
-        first = table[table["finding"] == row["finding"]].iloc[0]
-        words = f"{first['image']}: {first['detail']}" if first["image"] else first["detail"]
-        lines += [f"  {row['finding']:<{width}}  {row['count']:>6}  first {words}",
-                  f"  {'':<{width}}          {row['cure']}"]  # fmt: skip
-    name = summary["stopping"][0]
-    lines += [
-        f"each image: {REPORTS / 'plots/findings.csv'}; to run all the same, write the reason into "
-        f"the study: validate: {{accepted: {{{name}: <reason>}}}}"
-    ]
-    return "\n".join(lines)
-
-
-def draw(manifest: pd.DataFrame) -> Figure:
-    """Draw how many images have each label, by source."""
+def near_duplicates(
+    manifest: pd.DataFrame, thumbnails: np.ndarray, settings: NearDuplicates
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the pairs (image_a, image_b, correlation) and their counts; masks are not compared."""
     import numpy as np
+    import pandas as pd
 
-    from cxr import artifacts
-    from cxr import manifest as manifests
+    from cxr import duplicates
 
-    labels, columns = manifests.labels(manifest), manifests.label_columns(manifest)
-    sources = manifest["source"].value_counts(sort=True).index.tolist()
-    shown = sources[: len(artifacts.PALETTE) - 1]
-    groups = manifest["source"].where(manifest["source"].isin(shown), "other sources")
-    counts = (manifest[columns] == 1).groupby(groups).sum()
-    order = [*shown, "other sources"][: len(counts)]
-    figure, axis = artifacts.new_figure(7.5, 1.3 + 0.34 * len(labels))
-    left = np.zeros(len(labels))
-    for source, colour in zip(order, artifacts.PALETTE, strict=False):
-        axis.barh(labels, counts.loc[source], left=left, label=source, color=colour,
-                  edgecolor="white")  # fmt: skip
-        left += counts.loc[source].to_numpy()
-    for row, total in enumerate(left):
-        axis.annotate(f"{int(total):,}", (total, row), (3, 0), textcoords="offset points",
-                      va="center", fontsize=8)  # fmt: skip
-    axis.set(xlabel="images", title=f"Labels of {len(manifest):,} images by source")
-    axis.grid(visible=False, axis="y")
-    axis.margins(x=0.1)
-    axis.invert_yaxis()
-    figure.legend(loc="outside right upper", fontsize=8)
-    return figure
+    seen = np.flatnonzero((manifest["kind"] == "image") & (manifest["fault"] == ""))
+    names = manifest["image"].to_numpy(dtype=object)[seen]
+    whole = len(seen) == len(manifest)
+    near = duplicates.near_pairs(
+        thumbnails if whole else thumbnails[seen], correlation=settings.correlation
+    )
+    ends = np.sort(np.stack([names[near.first_P], names[near.second_P]]), axis=0)
+    pairs = pd.DataFrame(
+        {"image_a": ends[0], "image_b": ends[1], "correlation": near.correlation_P.round(6)}
+    ).sort_values(["image_a", "image_b"], kind="stable", ignore_index=True)
+    images = int(np.unique(np.concatenate([near.first_P, near.second_P])).size)
+    counts = {"correlation": settings.correlation, "pairs": near.total, "images": images}
+    return pairs, counts
 
 
 def main() -> str:
     """Run the checks over data/manifest.csv, write the reports, then open or close the gate."""
     from cxr import artifacts, params, progress
     from cxr import manifest as manifests
+    from cxr.report import findings, validation
 
     settings = params.load(Params, "validate")
     manifest = manifests.read(Path("data/manifest.csv"))
+    evidence = _evidence(len(manifest), settings, seed=params.seed())
     progress.say(f"checking {len(manifest)} images (Great Expectations loads for a few seconds)")
-    table, summary = validate(manifest, settings)
+    found = validate(manifest, settings, evidence)
+    summary, rules = found.summary, findings.expectations(found.rules)
+    artifacts.write_csv(Path("data/near_pairs.csv"), found.pairs)
     with artifacts.folder(REPORTS / "plots") as plots:
-        artifacts.write_csv(plots / "findings.csv", table)
-        artifacts.write_figure(plots / "labels.png", draw(manifest))
+        artifacts.write_csv(plots / "findings.csv", findings.bounded(found.table))
+        artifacts.write_figure(plots / "labels.png", findings.draw(manifest))
     artifacts.write_json(REPORTS / "summary.json", summary)
+    artifacts.write_json(REPORTS / "expectations.json", rules)
+    labels = (REPORTS / "plots/labels.png").read_bytes()
+    page = validation.page(summary, found.table, rules, labels=labels)
+    artifacts.write_text(REPORTS / "index.html", page)
     for row in summary["findings"]:
         why = f" (accepted: {row['accepted']})" if row["accepted"] else ""
         progress.say(f"{row['severity']:<8} {row['finding']}: {row['count']}{why}")
     for name in summary["accepted_but_absent"]:
         progress.say(f"accepted, but not found: {name}; take it out of validate.accepted")
     if summary["stopping"]:
-        raise ValueError(complaint(table, summary))
-    counts = ", ".join(f"{sum(summary['counts'][s].values())} {s}" for s in SEVERITIES)
+        where = f"{REPORTS / 'index.html'} and {REPORTS / 'plots/findings.csv'}"
+        raise ValueError(findings.complaint(found.table, summary, where=where))
+    counts = ", ".join(f"{sum(n.values())} {name}" for name, n in summary["counts"].items())
     return f"gate passed: {counts} findings in {summary['images']} images of {summary['patients']} patients"
+
+
+def _evidence(images: int, settings: Params, *, seed: int) -> dict[str, Any]:
+    """Read what checks need beside the manifest of so many images."""
+    import numpy as np
+
+    from cxr import artifacts
+    from cxr import manifest as manifests
+
+    path = Path("data/thumbnails.npy")
+    thumbnails = np.load(path, mmap_mode="r", allow_pickle=False)
+    if thumbnails.dtype != np.uint8 or thumbnails.shape != (images, 32, 32):
+        raise ValueError(
+            f"{path} is {thumbnails.dtype} {thumbnails.shape}, expected uint8 ({images}, 32, 32), "
+            "a row per image of data/manifest.csv: run `dvc repro merge`"
+        )
+    reference = None
+    if settings.reference is not None:
+        file = Path(settings.reference.file)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        if digest != settings.reference.sha256:
+            raise ValueError(
+                f"{file} has sha256 {digest}, validate.reference.sha256 says "
+                f"{settings.reference.sha256}: take the file meant, or write its sha256"
+            )
+        reference = manifests.read(file)
+    gaps = artifacts.read_csv(Path("data/gaps.csv"), dtype=str, keep_default_na=False)
+    return {"thumbnails": thumbnails, "gaps": gaps, "reference": reference, "seed": seed}
 
 
 if __name__ == "__main__":

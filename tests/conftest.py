@@ -81,3 +81,12 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def readonly_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk that nobody, not even root, can write to; skips loudly where it can't be mounted."""
     yield from _mounted(tmp_path / "read-only disk", "ro,size=64k")
+
+
+@pytest.fixture(autouse=True)
+def patient_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A key of the tests' own, in no data set's folder, for the reader that replaces patients' ids."""
+    path = tmp_path_factory.mktemp("key") / "patient.key"
+    path.write_bytes(bytes(range(32)))
+    monkeypatch.setenv("CXR_PATIENT_KEY_FILE", str(path))
+    return path

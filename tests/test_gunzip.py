@@ -53,6 +53,20 @@ def test_going_back_does_not_begin_again(many_points):
     assert len(read) <= 6
 
 
+def test_points_grow_wider_apart_before_they_fill_the_memory(many_points, monkeypatch):
+    monkeypatch.setattr(gunzip.Gunzip, "MOST_POINTS", 4)
+    file = gunzip.Gunzip(io.BytesIO(gzip.compress(CONTENTS)))
+    while file.read(4096):
+        pass
+    places = [point[0] for point in file._points]
+    assert 2 <= len(places) <= 5 and places[0] == 0
+    assert min(b - a for a, b in itertools.pairwise(places)) >= 20_000
+    whole = io.BufferedReader(file)
+    for place in (70_000, 3, 41_000):
+        whole.seek(place)
+        assert whole.read(50) == CONTENTS[place : place + 50]
+
+
 def test_zeros_after_the_end_are_padding():
     assert opened(gzip.compress(CONTENTS) + bytes(100)).read() == CONTENTS
 

@@ -127,10 +127,12 @@ def test_png_without_its_end_or_with_a_flipped_bit_is_refused():
     [
         (b"", r"a.png is empty \(0 bytes\): get the file again"),
         (b"<html>not found</html>", "a.png is no PNG, JPEG, BMP, TIFF or WEBP file .*take it out"),
-        (bytes(128) + b"DICM" + bytes(90), "a.png is DICOM, .* convert it to PNG"),
+        (bytes(128) + b"DICM" + bytes(90), "a.png has the transfer syntax none, .*convert it to"),
         (stored(Image.new("F", (4, 4)), "tiff"), "32 bits per pixel, .* save it with 8 or 16 bits"),
-        (png(30_000, 30_000, 1, 0, b""), "claims .*pixels, more than the limit of 100000000"),
-        (png(11_000, 10_000, 1, 0, b""), "claims 11000 x 10000 pixels, more than the limit"),
+        (png(30_000, 30_000, 1, 0, b""), "claims far more pixels than the limit of 64000000"),
+        (png(8000, 8001, 1, 0, b""), "claims 8000 x 8001 pixels, more than the limit of 64000000"),
+        (png(8000, 8001, 8, 0, b""), "claims 8000 x 8001 pixels, more than the limit of 64000000"),
+        (png(65_536, 1, 8, 0, b""), "claims 65536 x 1 pixels, .* 65535 on a side"),
     ],
 )
 def test_what_is_no_x_ray_is_refused(content, message):
@@ -141,8 +143,49 @@ def test_what_is_no_x_ray_is_refused(content, message):
 def test_several_pictures_in_one_file_are_refused():
     pages = [Image.fromarray(picture()), Image.fromarray(255 - picture())]
     content = stored(pages[0], "tiff", save_all=True, append_images=pages[1:])
-    with pytest.raises(ValueError, match="holds 2 pictures: save the X-ray alone"):
+    with pytest.raises(ValueError, match="holds several pictures: save the X-ray alone"):
         images.decode(content, name="a.tif")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "LA", "1"])
+def test_strips_are_converted_as_the_whole_is(monkeypatch, mode):
+    suffix = "jpeg" if mode == "CMYK" else "png"
+    content = stored(Image.fromarray(picture(bands=3)).convert(mode), suffix)
+    whole = images.decode(content, name="a").grey
+    monkeypatch.setattr(images, "_STRIP_PIXELS", 7 * 50)
+    assert np.array_equal(images.decode(content, name="a").grey, whole)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpeg"])
+def test_note_on_how_to_turn_the_picture_is_not_followed(suffix):
+    note = Image.Exif()
+    note[274] = 6
+    decoded = images.decode(stored(picture(), suffix, exif=note), name="a")
+    assert np.array_equal(decoded.grey, images.decode(stored(picture(), suffix), name="a").grey)
+
+
+def test_jpeg_without_its_middle_is_refused_and_pillow_would_take_it():
+    whole = stored(picture(200, 200), "jpeg")
+    start = whole.index(b"\xff\xda") + 14
+    cut = whole[: start + 5000] + whole[-2:]
+    assert np.array(Image.open(io.BytesIO(cut))).shape == (200, 200)
+    with pytest.raises(ValueError, match=r"a.jpg is damaged \(Corrupt JPEG data: premature end"):
+        images.decode(cut, name="a.jpg")
+
+
+def test_a_few_bytes_too_many_before_the_end_of_a_jpeg_harm_nothing():
+    whole = stored(picture(), "jpeg")
+    decoded = images.decode(whole[:-2] + b"\0\0\0" + whole[-2:], name="a.jpg")
+    assert np.array_equal(decoded.grey, images.decode(whole, name="a.jpg").grey)
+
+
+def test_what_libraries_print_is_kept_from_the_screen_and_the_screen_comes_back(capfd):
+    whole = stored(Image.fromarray(picture()).convert("1"), "tiff", compression="group4")
+    broken = whole[:40] + b"\xff" * 20 + whole[60:]
+    with pytest.raises(ValueError, match=r"a.tif is damaged \("):
+        images.decode(broken, name="a.tif")
+    os.write(2, b"still here")
+    assert capfd.readouterr().err == "still here"
 
 
 def test_pixel_hash_tells_shape_and_pixels():
@@ -172,7 +215,7 @@ def test_real_originals_decode():
         for path in files
         if images.is_image(path.name)
     }
-    assert len(decoded) == 10
+    assert len(decoded) == 13
     assert decoded["00000001_000.png"].grey.shape == (1024, 1024)
     sixteen = decoded["23E99E2E-447C-46E5-8EB2-D35D12473C39.png"]
     assert (sixteen.channels, sixteen.bit_depth) == (4, 16)

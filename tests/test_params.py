@@ -203,3 +203,10 @@ def test_a_mapping_that_can_only_be_one_record_tells_that_records_faults() -> No
         params.build(Choice, {"weights": {"learning_rate": 1}}, where="p")
     with pytest.raises(ValueError, match=r"p\.weights must be a mapping or one of 'searched'"):
         params.build(Choice, {"weights": 3}, where="p")
+
+
+def test_a_hint_is_none_where_nothing_stands(tmp_path):
+    path = tmp_path / "params.yaml"
+    assert params.hint("a.b", path=path) is None
+    path.write_text("a: {b: [1]}\n")
+    assert params.hint("a.b", path=path) == [1] and params.hint("a.c", path=path) is None

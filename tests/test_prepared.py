@@ -11,9 +11,13 @@ import pytest
 from cxr import prepared, seeding
 
 
-@pytest.fixture
-def small_shards(monkeypatch):
-    monkeypatch.setattr(prepared, "SHARD_IMAGES", 4)
+def in_fours(n):
+    return [slice(start, min(start + 4, n)) for start in range(0, n, 4)]
+
+
+def write(folder, images, index):
+    """Write shards of at most four images."""
+    return prepared.write(folder, lambda rows: images[rows], index, shards=in_fours(len(index)))
 
 
 def pictures(n, size_px=6):
@@ -37,8 +41,8 @@ def table(n):
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 11])
-def test_shards_and_index_come_back(tmp_path, small_shards, n):
-    assert prepared.write(tmp_path / "p", iter(pictures(n)), table(n)) == 6
+def test_shards_and_index_come_back(tmp_path, n):
+    assert write(tmp_path / "p", pictures(n), table(n)) == 6
     opened = prepared.read(tmp_path / "p")
     assert len(list((tmp_path / "p").glob("images-*.npy"))) == -(-n // 4)
     assert opened.size_px == 6
@@ -46,8 +50,8 @@ def test_shards_and_index_come_back(tmp_path, small_shards, n):
     pd.testing.assert_frame_equal(opened.index, table(n).drop(columns="sha256"), check_dtype=False)
 
 
-def test_gather_takes_any_order_and_repeats(tmp_path, small_shards):
-    prepared.write(tmp_path / "p", pictures(11), table(11))
+def test_gather_takes_any_order_and_repeats(tmp_path):
+    write(tmp_path / "p", pictures(11), table(11))
     rows = np.array([10, 0, 5, 5, 3, 9])
     opened = prepared.read(tmp_path / "p")
     assert np.array_equal(opened.gather(rows), pictures(11)[rows])
@@ -57,14 +61,14 @@ def test_gather_takes_any_order_and_repeats(tmp_path, small_shards):
 
 
 def test_shard_is_what_numpy_writes(tmp_path):
-    prepared.write(tmp_path / "p", pictures(5), table(5))
+    prepared.write(tmp_path / "p", pictures(5).__getitem__, table(5))
     np.save(tmp_path / "by_numpy.npy", pictures(5))
-    shard = (tmp_path / "p" / "images-000.npy").read_bytes()
+    shard = (tmp_path / "p" / "images-0000.npy").read_bytes()
     assert shard == (tmp_path / "by_numpy.npy").read_bytes()
 
 
 def test_travels_to_a_worker_as_a_name(tmp_path):
-    prepared.write(tmp_path / "p", pictures(5), table(5))
+    write(tmp_path / "p", pictures(5), table(5))
     opened = prepared.read(tmp_path / "p")
     assert opened.__reduce__() == (prepared.read, (tmp_path / "p",))
     assert np.array_equal(copy.copy(opened).gather(np.arange(5)), pictures(5))
@@ -73,26 +77,26 @@ def test_travels_to_a_worker_as_a_name(tmp_path):
 def test_odd_sizes_are_refused_and_nothing_stays(tmp_path):
     odd = [*pictures(2), np.zeros((6, 7), np.uint8)]
     with pytest.raises(ValueError, match=r"toy/002.png came out as uint8 \(6, 7\), expected"):
-        prepared.write(tmp_path / "p", odd, table(3))
+        write(tmp_path / "p", odd, table(3))
     with pytest.raises(ValueError, match=r"toy/000.png came out as uint8 \(6, 7\), expected"):
-        prepared.write(tmp_path / "p", odd[2:], table(1))
+        write(tmp_path / "p", odd[2:], table(1))
     with pytest.raises(ValueError, match=r"the images end before toy/002.png"):
-        prepared.write(tmp_path / "p", pictures(2), table(3))
+        write(tmp_path / "p", pictures(2), table(3))
     with pytest.raises(ValueError, match="more images than the index has rows"):
-        prepared.write(tmp_path / "p", pictures(3), table(2))
+        prepared.write(tmp_path / "p", lambda rows: pictures(3), table(2))
     with pytest.raises(ValueError, match="no image is left to prepare"):
-        prepared.write(tmp_path / "p", [], table(0))
+        write(tmp_path / "p", [], table(0))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_or_unfitting_files_are_named(tmp_path, small_shards):
+def test_missing_or_unfitting_files_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"index.csv is missing: run `dvc repro preprocess`"):
         prepared.read(tmp_path / "p")
-    prepared.write(tmp_path / "p", pictures(5), table(5))
-    (tmp_path / "p" / "images-001.npy").unlink()
-    with pytest.raises(ValueError, match=r"images-001.npy is missing: run"):
+    write(tmp_path / "p", pictures(5), table(5))
+    (tmp_path / "p" / "images-0001.npy").unlink()
+    with pytest.raises(ValueError, match=r"images-0001.npy is missing: run"):
         prepared.read(tmp_path / "p")
-    np.save(tmp_path / "p" / "images-001.npy", pictures(3))
+    np.save(tmp_path / "p" / "images-0001.npy", pictures(3))
     with pytest.raises(ValueError, match=r"index.csv has 5 rows, the shards have 7 images"):
         prepared.read(tmp_path / "p")
 

@@ -12,7 +12,7 @@ from PIL import Image
 from cxr import artifacts, report, seeding
 from cxr.datasets._source import Source
 from cxr.metrics import calibration, figures
-from cxr.report import elements, method
+from cxr.report import elements, method, results
 from tests.report import cases
 
 HOSTILE = '<script>alert("x")</script>&"quoted\''
@@ -168,6 +168,49 @@ def test_only_the_highest_of_each_column_is_marked():
 
 def test_the_chance_line_stands_under_the_results():
     assert "chance 0.450 – 0.500" in cases.Reader(report.page(cases.study())).text
+
+
+def test_the_control_stands_under_chance_and_by_label_in_the_validation():
+    summary = {"images": 12, "patients": 7, "findings": [], "control": cases.control()}
+    text = cases.Reader(report.page(cases.study(validation=summary))).text
+    row = "control: borders and file statistics alone – – 0.836 [0.816, 0.856] – – –"
+    assert text.index("chance 0.450") < text.index(row)
+    assert (
+        "over 1,200 images in 5 folds by patient (borders alone 0.819, files alone 0.707)" in text
+    )
+    assert text.index("normal 0.836 [0.816, 0.856] 90 1,200") < text.index("effusion 0.736 [")
+
+
+def test_a_control_that_was_not_measured_or_has_no_value_is_left_out():
+    nothing = {"value": None, "low": None, "high": None}
+    empty = cases.control() | {"auroc": nothing, "borders": None, "files": None, "labels": {}}
+    for control in ({}, {"control": None}, {"control": empty}):
+        summary = {"images": 12, "patients": 7, "findings": [], **control}
+        text = cases.Reader(report.page(cases.study(validation=summary))).text
+        assert "control" not in text.lower()
+
+
+def test_a_split_by_image_is_warned_of_at_the_top():
+    split = cases.study().split | {"protocol": "by_image", "warnings": [f"cross {HOSTILE}"]}
+    study = cases.study(split=split)
+    study.params["split"]["protocol"] = "by_image"
+    page = report.page(study)
+    text = cases.Reader(page).text
+    top = text[: text.index("Test results")]
+    assert "Warning: split by image: images of one patient stand on both sides." in top
+    assert f"Warning: cross {HOSTILE}." in top and "<script" not in page
+    assert page.count('class="notice"') == 3
+    assert "Patients never cross parts" not in text and "Images were divided one by one" in text
+    assert "Part Images Groups" in text
+
+
+def test_the_split_s_own_words_are_not_said_twice_and_an_honest_split_has_none():
+    words = "split by image: images of one patient stand on both sides; 9 patients cross"
+    split = {"protocol": "by_image", "warnings": [words]}
+    assert results.split_warnings(split) == [f"Warning: {words}."]
+    assert results.split_warnings({"protocol": "by_patient", "warnings": []}) == []
+    page = report.page(cases.study())
+    assert page.count('class="notice"') == 1 and "Patients never cross parts" in page
 
 
 def test_search_and_pruning_stand_behind_the_results():

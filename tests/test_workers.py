@@ -29,6 +29,15 @@ def refuse_three(index: int) -> int:
     return index
 
 
+def outgrow(index: int) -> tuple[int, int]:
+    """Work after which loky takes its process for one that leaks."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._MEMORY_LEAK_CHECK_DELAY = -1.0
+    process_executor._MAX_MEMORY_LEAK_SIZE = -(2**62)
+    return index, os.getpid()
+
+
 @pytest.mark.parametrize("processes", [1, 2, 3])
 @pytest.mark.parametrize("chunk", [1, 4])
 def test_results_do_not_depend_on_the_number_of_processes(
@@ -66,6 +75,18 @@ def test_a_fault_in_a_worker_comes_out_as_it_is(
     monkeypatch.setenv("CXR_WORKERS", processes)
     with pytest.raises(ValueError, match="image 3 can't be read"):
         workers.run(refuse_three, range(8), words="reading")
+
+
+def test_a_worker_that_is_renewed_is_not_worth_a_word(python: Callable[..., object]) -> None:
+    program = (
+        "import os; os.environ['CXR_WORKERS'] = '2'; from cxr import workers;"
+        "from tests.test_workers import outgrow;"
+        "found = workers.run(outgrow, range(12), words='outgrowing');"
+        "print([index for index, _ in found] == list(range(12)), len({pid for _, pid in found}) > 2)"
+    )
+    done = python("-c", program, pinned=True)
+    assert done.stdout == "True True\n"  # type: ignore[attr-defined]
+    assert done.stderr == ""  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", ""])

@@ -167,10 +167,6 @@ def _outputs(layer: Any) -> int:
     return layer.out_channels if isinstance(layer, nn.Conv2d) else layer.out_features
 
 
-def _inputs(layer: Any) -> int:
-    return layer.in_channels if isinstance(layer, nn.Conv2d) else layer.in_features
-
-
 def _check_trainable(network: nn.Module) -> None:
     frozen = [name for name, weight in network.named_parameters() if not weight.requires_grad]
     if frozen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cxr.checks import _findings
+from cxr.checks import _findings, _many
 
 SEVERITY = "info"
 MEANING = "The file holds colour; it is read as grey."
@@ -12,6 +12,7 @@ CURE = "Nothing must be done; look at some of them for coloured marks or text."
 
 
 def find(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the images with more than one channel, and how many."""
+    """Return the images with more than one channel, and how many; a set that is mostly so, once."""
     colour = manifest[manifest["channels"] > 1]
-    return _findings.table(colour, _findings.worded(colour["channels"], "{:.0f} channels"))
+    words = _findings.worded(colour["channels"], "{:.0f} channels")
+    return _many.gathered(manifest, colour, words)

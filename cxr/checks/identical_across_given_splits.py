@@ -18,6 +18,6 @@ def find(manifest: pd.DataFrame) -> pd.DataFrame:
     """Return the images whose pixels stand in several given splits, and these splits."""
     alike = _findings.twins(manifest)
     given = alike[alike["given_split"] != ""]
-    across = given[given.groupby("pixels_sha256")["given_split"].transform("nunique") > 1]
+    across = given[_findings.several(given, "pixels_sha256", "given_split")]
     splits = _findings.listed(across, "pixels_sha256", across["given_split"])
     return _findings.table(across, "copies of " + across["first"] + " in given splits: " + splits)

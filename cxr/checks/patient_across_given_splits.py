@@ -16,7 +16,7 @@ CURE = (
 
 def find(manifest: pd.DataFrame) -> pd.DataFrame:
     """Return the images of patients in several given splits, and these splits."""
-    given = manifest[manifest["given_split"] != ""]
-    across = given[given.groupby("patient")["given_split"].transform("nunique") > 1]
+    given = manifest[(manifest["given_split"] != "") & (manifest["patient"] != "")]
+    across = given[_findings.several(given, "patient", "given_split")]
     splits = _findings.listed(across, "patient", across["given_split"])
     return _findings.table(across, "patient " + across["patient"] + " in given splits: " + splits)

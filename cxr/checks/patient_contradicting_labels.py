@@ -19,6 +19,7 @@ def find(manifest: pd.DataFrame) -> pd.DataFrame:
     """Return the images of such patients, and the classes they stand in."""
     if not _findings.one_label_each(manifest):
         return _findings.overall([])
-    wrong = manifest[_findings.contradicting(manifest, "patient")]
+    named = manifest[manifest["patient"] != ""]
+    wrong = named[_findings.contradicting(named, "patient")]
     labels = _findings.listed(wrong, "patient", _findings.label_words(wrong))
     return _findings.table(wrong, "patient " + wrong["patient"] + " in classes: " + labels)

@@ -21,12 +21,13 @@ CURE = "Correct the reader in cxr/datasets or the data set's own tables, and ing
 
 _SHA256 = "^[0-9a-f]{64}$"
 _SETS: dict[str, list[Any]] = {
+    "kind": ["image", "mask"],
     "view": ["AP", "LATERAL", "PA"],
     "sex": ["F", "M"],
     "given_split": ["test", "train", "val"],
     "channels": [1, 2, 3, 4],
 }  # an empty cell means unknown and is allowed
-_MEASURED = ("width_px", "height_px", "channels", "bit_depth",
+_MEASURED = ("file_bytes", "file_format", "width_px", "height_px", "channels", "bit_depth",
              "grey_min", "grey_max", "grey_mean", "grey_std", "pixels_sha256", "phash")  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def _rules_for_all(labels: list[str]) -> list[Any]:
         gxe.ExpectColumnValuesToMatchRegex(column="sha256", regex=_SHA256),
         *(
             gxe.ExpectColumnValuesToNotBeNull(column=name)
-            for name in ("image", "dataset", "source", "patient", "sha256")
+            for name in ("image", "dataset", "kind", "source", "patient", "sha256")
         ),
         *(gxe.ExpectColumnValuesToBeInSet(column=name, value_set=s) for name, s in _SETS.items()),
         *(gxe.ExpectColumnValuesToBeInSet(column=name, value_set=[0, 1]) for name in labels),
@@ -88,6 +89,7 @@ def _rules_for_readable() -> list[Any]:
         *(gxe.ExpectColumnValuesToNotBeNull(column=name) for name in _MEASURED),
         *(between(column=f"{x}_px", min_value=1, max_value=100_000) for x in ("width", "height")),
         *(between(column=f"grey_{x}", min_value=0, max_value=255) for x in ("min", "mean", "max")),
+        between(column="file_bytes", min_value=1),
         between(column="bit_depth", min_value=1, max_value=32),
         between(column="grey_std", min_value=0, max_value=127.5),
         a_above_b(column_A="grey_max", column_B="grey_mean", or_equal=True),

@@ -23,6 +23,7 @@ import pandas as pd
 from PIL import Image
 
 from cxr import archives, images
+from cxr.datasets import _cells, _tables
 from cxr.datasets._source import Source
 
 SOURCE = Source(
@@ -46,19 +47,25 @@ PATIENTS_FILE = "patients.csv"
 
 def read(root: Path) -> pd.DataFrame:
     """Return one row per image below `root`; raise ValueError if there are not two classes or more."""
-    found = [name for name in archives.members(root) if images.is_image(name)]
+    members = archives.members(root)
+    found = [name for name in members if images.is_image(name)]
     if not found:
+        unread = [name for name in members if archives.is_unread(name)]
+        cure = f"{unread[0]} is an archive that is not read: unpack it" if unread else SOURCE.hint
         raise ValueError(
             f"folder: {root} has no images ({', '.join(images.SUFFIXES)}), neither in folders nor "
-            f"in zip or tar archives: {SOURCE.hint}"
+            f"in zip or tar archives: {cure}"
         )
-    given_splits, classes = _splits_and_classes(root, found)
+    paths = [archives.unpacked(name) for name in found]
+    given_splits, classes = _splits_and_classes(root, paths)
     names = sorted(set(classes))
     if len(names) < 2:
         raise ValueError(
             f"folder: {root} has one class, {names[0]}, expected two or more: {SOURCE.hint}"
         )
-    table = pd.DataFrame({"image": found, "source": "", "patient": _patients(root, found)})
+    table = pd.DataFrame(
+        {"image": found, "source": _cells.NO_SOURCE, "patient": _patients(root, paths)}
+    )
     table = table.assign(view="", age_years=np.nan, sex="", given_split=given_splits)
     for name in names:
         table[f"label:{name}"] = [float(one == name) for one in classes]
@@ -107,17 +114,14 @@ def _patients(root: Path, found: list[str]) -> list[str]:
     if not (root / PATIENTS_FILE).is_file():
         return [""] * len(found)
     where = f"folder: {root / PATIENTS_FILE}"
-    try:
-        table = pd.read_csv(root / PATIENTS_FILE, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{where} is no CSV table or empty ({error})") from None
-    if missing := [name for name in ("image", "patient") if name not in table.columns]:
-        raise ValueError(f"{where} lacks the column {' and '.join(missing)}")
-    if len(twice := table["image"][table["image"].duplicated()]):
-        raise ValueError(f"{where} names {twice.iloc[0]} twice: keep one row per image")
-    patient_of: dict[str, str] = dict(zip(table["image"], table["patient"], strict=True))
+    table = _tables.read(root, PATIENTS_FILE, columns=("image", "patient"))
+    names, patients = table["image"].str.strip(), table["patient"].str.strip()
+    faults = [(line, f"{names[line]} stands twice") for line in names.index[names.duplicated()]]
+    faults += [(line, f"{names[line]} has no patient") for line in names.index[patients == ""]]
+    _tables.refuse(where, faults, cure="keep one row per image, with its patient")
+    patient_of: dict[str, str] = dict(zip(names, patients, strict=True))
     times = Counter(name.rsplit("/", 1)[-1] for name in found)
-    if shared := [name for name in table["image"] if times[name] > 1 and name not in found]:
+    if shared := [name for name in names if times[name] > 1 and name not in found]:
         raise ValueError(f"{where}: {shared[0]} stands in several folders: write its path")
     result = [patient_of.get(name, patient_of.get(name.rsplit("/", 1)[-1], "")) for name in found]
     if "" in result:

@@ -7,6 +7,7 @@ comparative case study", PPSN V:292-301 ("size of the space covered").
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cxr.evolution import sorting
 
@@ -23,3 +24,10 @@ def hypervolume(objectives_N2: np.ndarray, reference: tuple[float, float]) -> fl
         area += (reference[0] - float(x)) * (ceiling - float(y))
         ceiling = float(y)
     return area
+
+
+def covered(auroc_N: ArrayLike, macs_N: ArrayLike, *, max_macs: float) -> float:
+    """Return the share of AUROC 0.5 to 1 by MACs 0 to `max_macs` that networks dominate."""
+    macs_share_N = np.asarray(macs_N, np.float64) / max_macs
+    points_N2 = np.stack([1 - np.asarray(auroc_N, np.float64), macs_share_N], axis=1)
+    return hypervolume(points_N2, (0.5, 1.0)) / 0.5

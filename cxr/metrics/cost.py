@@ -8,7 +8,7 @@ network that would not fit into memory can be counted.
 from __future__ import annotations
 
 import copy
-import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -21,20 +21,27 @@ def parameters(network: nn.Module) -> int:
 
 def macs(network: nn.Module, *, size_px: int, channels: int = 1) -> int:
     """Return the multiply-accumulates for one (channels, size_px, size_px) image."""
-    total = 0
+    return sum(by_layer(network, size_px=size_px, channels=channels).values())
 
-    def count(layer: nn.Module, _: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal total
-        if isinstance(layer, nn.Conv2d):
-            each = math.prod(layer.kernel_size) * layer.in_channels // layer.groups
-        else:
-            each = layer.in_features  # type: ignore[assignment]
-        total += output.numel() * each
 
+def by_layer(network: nn.Module, *, size_px: int, channels: int = 1) -> dict[str, int]:
+    """Return the MACs of each convolution and linear layer, by dotted name in network order.
+
+    A layer that runs twice counts twice, one that never runs has 0.
+    """
     shadow = copy.deepcopy(network).to("meta").eval()
-    for layer in shadow.modules():
+    counted: dict[str, int] = {}
+
+    def counter(name: str, each: int) -> Callable[..., None]:
+        def count(_: nn.Module, __: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            counted[name] += output.numel() * each
+
+        return count
+
+    for name, layer in shadow.named_modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.register_forward_hook(count)
+            counted[name] = 0
+            layer.register_forward_hook(counter(name, layer.weight[0].numel()))
     with torch.no_grad():
         shadow(torch.empty(1, channels, size_px, size_px, device="meta"))
-    return total
+    return counted

@@ -9,18 +9,15 @@ Legend: L layers (convolutions and linear ones), G genes.
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from cxr.backbones.surgery import Group
 from cxr.evolution.genes import Gene, Genome
+from cxr.metrics import cost
 
 STEP = 8
 """Kept channels are multiples of it; the last choice is all channels, multiple or not."""
@@ -127,13 +124,9 @@ def _choices(channels: int) -> tuple[int, ...]:
 
 
 def _cost(network: nn.Module, groups: Sequence[Group], *, size_px: int) -> _Cost:
-    layers = {
-        name: layer
-        for name, layer in network.named_modules()
-        if isinstance(layer, nn.Conv2d | nn.Linear)
-    }
-    place = {name: row for row, name in enumerate(layers)}
-    inputs_LG = np.zeros((len(layers), len(groups)), np.int64)
+    macs = cost.by_layer(network, size_px=size_px)
+    place = {name: row for row, name in enumerate(macs)}
+    inputs_LG = np.zeros((len(macs), len(groups)), np.int64)
     outputs_LG = np.zeros_like(inputs_LG)
     for column, group in enumerate(groups):
         for name in (*group.makers, *group.depthwise):
@@ -141,38 +134,13 @@ def _cost(network: nn.Module, groups: Sequence[Group], *, size_px: int) -> _Cost
         for name, each in group.takers:
             inputs_LG[place[name], column] = each
     whole_G = np.array([group.channels for group in groups], dtype=np.int64)
-    shapes_L3 = np.array(_shapes(network, layers, size_px=size_px), dtype=np.int64)
+    macs_L = np.array(list(macs.values()), dtype=np.int64)
+    # of a convolution and of a linear layer alike: filters, then what one filter reads
+    shapes_L2 = np.array([network.get_parameter(f"{name}.weight").shape[:2] for name in macs])
     return _Cost(
-        scale_L=shapes_L3[:, 0],
-        inputs_L=shapes_L3[:, 1] - inputs_LG @ whole_G,
+        scale_L=macs_L // shapes_L2.prod(axis=1),
+        inputs_L=shapes_L2[:, 1] - inputs_LG @ whole_G,
         inputs_LG=inputs_LG,
-        outputs_L=shapes_L3[:, 2] - outputs_LG @ whole_G,
+        outputs_L=shapes_L2[:, 0] - outputs_LG @ whole_G,
         outputs_LG=outputs_LG,
     )
-
-
-def _shapes(
-    network: nn.Module, layers: Mapping[str, nn.Module], *, size_px: int
-) -> list[tuple[int, int, int]]:
-    """Return (places x kernel, inputs per filter, filters) of each layer, from one image on meta."""
-    shadow = copy.deepcopy(network).to("meta").eval()
-    places = dict.fromkeys(layers, 0)
-
-    def count(name: str, filters: int) -> Any:
-        def hook(_: nn.Module, __: Any, output: torch.Tensor) -> None:
-            places[name] += output.numel() // filters
-
-        return hook
-
-    found = []
-    for name in layers:
-        layer: Any = shadow.get_submodule(name)
-        if isinstance(layer, nn.Conv2d):
-            kernel, inputs = math.prod(layer.kernel_size), layer.in_channels // layer.groups
-            found.append((name, kernel, inputs, layer.out_channels))
-        else:
-            found.append((name, 1, layer.in_features, layer.out_features))
-        layer.register_forward_hook(count(name, found[-1][-1]))
-    with torch.no_grad():
-        shadow(torch.empty(1, 1, size_px, size_px, device="meta"))
-    return [(places[name] * kernel, inputs, outputs) for name, kernel, inputs, outputs in found]

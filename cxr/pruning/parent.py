@@ -52,7 +52,7 @@ def folds(
         raise ValueError(
             f"{model} has {found} fold(s), data/splits.csv has {len(rows[0])}: run `dvc repro`"
         )
-    trainable = models.load(model, 0).recipe.trainable
+    trainable = models.recipe(model, 0).trainable
     if trainable != ["all"]:
         raise ValueError(
             f"{model} was trained with trainable {trainable}: pruning cuts and fine-tunes every "

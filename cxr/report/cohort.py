@@ -64,9 +64,10 @@ def _parts_table(split: Mapping[str, Any], order: Sequence[str]) -> Html:
         ]
         rows.append([part, *(phrases.spread(column) for column in zip(*counts, strict=True))])
     words = " (ranges over the folds)" if len(folds) > 1 else ""
+    group = "Groups" if split.get("protocol") == "by_image" else "Patients"
     return table(
-        f"Images, patients and labels of each part{words}",
-        ["Part", "Images", "Patients", *map(phrases.spaced, labels)],
+        f"Images, {group.lower()} and labels of each part{words}",
+        ["Part", "Images", group, *map(phrases.spaced, labels)],
         rows,
     )
 
@@ -105,7 +106,26 @@ def validation(study: Study) -> Html:
     pieces = [tag("p", f"{words}.")]
     if rows:
         pieces.append(table("Findings of the data checks", columns, rows, words=(0, 1, 3, 4)))
-    return join([*pieces, *filter(None, [_expectations(summary)])])
+    return join([*pieces, *filter(None, [_control(summary), _expectations(summary)])])
+
+
+def _control(summary: Mapping[str, Any]) -> Html | str:
+    """Return what the control classifier reaches for each label, highest first."""
+    found = summary.get("control") or {}
+    labels = sorted(found.get("labels", {}).items(), key=lambda item: -item[1]["value"])
+    if not labels:
+        return ""
+    rows = [
+        [phrases.spaced(name), phrases.interval(label), count(label["present"]), count(label["images"])]
+        for name, label in labels
+    ]  # fmt: skip
+    caption = (
+        f"AUROC of a linear classifier that sees only borders and file statistics, "
+        f"{found['folds']}-fold by patient; brackets: {found['confidence']:.0%} intervals from "
+        f"{count(found['resamples'])} resamples of {count(found['patients'])} patients"
+    )
+    columns = ["Label", "AUROC", "Present in", "Images"]
+    return details("Control: each label from borders and files", table(caption, columns, rows))
 
 
 def _severity(row: Mapping[str, Any]) -> Html:

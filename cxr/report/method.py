@@ -32,12 +32,16 @@ def protocol(study: Study) -> Html:
     if split:
         folds = split.get("folds", 1)
         lines.append(
-            "Patients never cross parts: all images of a patient, and pixel-identical images of "
-            "several patients, stay together; labels are spread evenly."
+            "Images were divided one by one, as some older works did: a patient's images can stand "
+            "in several parts, so results are likely too high; labels are spread evenly."
+            if split.get("protocol") == "by_image"
+            else "Patients never cross parts: all images of a patient, and duplicate images of several "
+            "patients, stay together; labels are spread evenly."
         )
         lines.append(
-            f"{folds} folds: each image is tested once, by the network that saw none of its patient's "
-            "images; scores of all folds are pooled."
+            f"{folds} folds: each image is tested once, by the network that did not see "
+            f"{'it' if split.get('protocol') == 'by_image' else 'any image of its patient'}; scores "
+            "of all folds are pooled."
             if folds > 1
             else "One held-out test part, looked at once, after the epoch was chosen on val."
         )

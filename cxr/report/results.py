@@ -41,16 +41,29 @@ def header(study: Study) -> Html:
         tag("h1", study.name),
         tag("p", lead, class_="lead"),
         tag("p", phrases.RESEARCH_ONLY, class_="notice", role="note"),
+        *(tag("p", words, class_="notice", role="note") for words in split_warnings(study.split)),
         tag("dl", *cards, class_="facts"),
     )
 
 
+def split_warnings(split: Mapping[str, Any]) -> list[str]:
+    """Return what a reader of any number must know of the split: each a sentence."""
+    known = [str(words) for words in split.get("warnings", [])]
+    if split.get("protocol") == "by_image" and not any("by image" in words for words in known):
+        known.insert(0, "split by image: images of one patient stand on both sides")
+    return [f"Warning: {words.rstrip('.')}." for words in known]
+
+
 def results(study: Study) -> Html:
-    """Return the table of all models, the chance line and the figure of metrics against costs."""
+    """Return the table of all models, chance, control, and the figure of metrics against costs."""
     chance = study.models[0].result["chance"]
     by_chance = [number(chance["accuracy"]), "–", number(chance["auroc"]), "–", "–", "–"]
     rows = [_row(study, model) for model in study.models]
     rows.append([tag("em", "chance"), *(tag("em", cell) for cell in by_chance)])
+    if _control(study):
+        cells = ["–", "–", phrases.interval(_control(study)), "–", "–", "–"]
+        words = "control: borders and file statistics alone"
+        rows.append([tag("em", words), *(tag("em", cell) for cell in cells)])
     columns = ["Model", *phrases.METRICS.values(), "Parameters", "MACs", "File"]
     pieces = [
         table(f"Test results, sorted by {phrases.METRICS[study.sort_by]}", columns, rows),
@@ -62,6 +75,12 @@ def results(study: Study) -> Html:
         caption = f"What each model reaches and what it costs.{lines}"
         pieces.append(figure(study.comparison, alt=alt, caption=caption))
     return join(pieces)
+
+
+def _control(study: Study) -> Mapping[str, Any]:
+    """Return the AUROC of the control classifier; empty if it was not measured or has none."""
+    found = (study.validation.get("control") or {}).get("auroc") or {}
+    return found if found.get("value") is not None else {}
 
 
 def _row(study: Study, model: Model) -> list[Html]:
@@ -114,6 +133,7 @@ def _note(study: Study) -> str:
         f"({count(best['bootstrap']['samples'])} times). ★ highest of its column; models whose "
         "intervals overlap much are not clearly different.",
         f"Chance: {phrases.chance_words(best, 'accuracy')}.",
+        *([_control_words(study)] if _control(study) else []),
         "MACs: multiply-accumulates for one image. File: weights of one network.",
     ]
     if best["folds"] > 1:
@@ -129,6 +149,17 @@ def _note(study: Study) -> str:
     if best["loss"] != "cross_entropy":
         sentences.append("Accuracy: mean over the labels.")
     return " ".join(sentences)
+
+
+def _control_words(study: Study) -> str:
+    """Say what the control is, and which part of its features tells how much."""
+    found = study.validation["control"]
+    return (
+        "Control: a linear classifier that sees only borders and file statistics: AUROC "
+        f"{number(found['auroc']['value'])} over {count(found['images'])} images in "
+        f"{found['folds']} folds by patient (borders alone {number(found['borders'])}, files alone "
+        f"{number(found['files'])}); what it reaches, a model may reach without the chest."
+    )
 
 
 def footer(study: Study) -> Html:

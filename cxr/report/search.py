@@ -10,9 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from cxr.evolution.hypervolume import hypervolume
+from cxr.evolution.hypervolume import covered
 from cxr.report import origins, phrases
 from cxr.report.elements import Html, count, details, figures, join, number, scaled, table, tag
 
@@ -190,16 +188,13 @@ def _curve(
 
 
 def _state(rows: Sequence[Row], max_macs: float | None) -> tuple[float, float | None, float | None]:
-    """Return how many networks there are, their best AUROC, and the share of the space they command.
-
-    The space: AUROC 0.5 to 1 by 0 to `max_macs`, as the figure has it.
-    """
+    """Return how many networks there are, their best AUROC, and what they cover, as the figure has it."""
     known = [row for row in rows if row["auroc"] is not None]
     best = max((row["auroc"] for row in known), default=None)
     if not max_macs or not known:
         return len(rows), best, None
-    points_N2 = np.array([(1 - row["auroc"], row["macs"] / max_macs) for row in known], np.float64)
-    return len(rows), best, hypervolume(points_N2, (0.5, 1.0)) / 0.5
+    auroc_N, macs_N = ([row[key] for row in known] for key in ("auroc", "macs"))
+    return len(rows), best, covered(auroc_N, macs_N, max_macs=max_macs)
 
 
 def _networks(found: Search) -> Html | str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cxr.evolution import sorting
 from cxr.evolution.genes import Evaluated, Genome, objectives_NM
-from cxr.evolution.hypervolume import hypervolume
+from cxr.evolution.hypervolume import covered
 
 METHODS = ("evolved", "random")
 """NSGA-II, and as many networks drawn at random."""
@@ -85,7 +85,7 @@ def best_so_far(rows: pd.DataFrame) -> np.ndarray:
 
 
 def covered_so_far(rows: pd.DataFrame, *, max_macs: int) -> np.ndarray:
-    """Return the share (N,) of AUROC 0.5 to 1 by 0 to max_macs that is dominated up to each network."""
-    points_N2 = np.stack([1 - rows["auroc"], rows["macs"] / max_macs], axis=1)
-    areas = [hypervolume(points_N2[: place + 1], (0.5, 1.0)) for place in range(len(points_N2))]
-    return np.array(areas) / 0.5
+    """Return what is `hypervolume.covered` (N,) up to each of one search's networks."""
+    auroc_N, macs_N = rows["auroc"].to_numpy(np.float64), rows["macs"].to_numpy(np.float64)
+    ends = range(1, len(rows) + 1)
+    return np.array([covered(auroc_N[:end], macs_N[:end], max_macs=max_macs) for end in ends])

@@ -16,7 +16,7 @@ import numpy as np
 
 from cxr import artifacts, manifest, numerics, prepared, scratch
 from cxr.metrics import cost
-from cxr.training import loop, network
+from cxr.training import batches, loop, network
 from cxr.training.recipe import Recipe
 
 
@@ -90,8 +90,8 @@ def _train(task: Task) -> tuple[loop.Fitted, dict[str, Any]]:
 
 
 def _epoch_images(images: int, recipe: Recipe) -> int:
-    """Return how many images an epoch shows: full batches, or one small one."""
-    return images // recipe.batch_size * recipe.batch_size or images
+    """Return how many of the images an epoch shows."""
+    return min(batches.steps_per_epoch(images, recipe.batch_size) * recipe.batch_size, images)
 
 
 def shrink(images_NHW: np.ndarray, size_px: int) -> np.ndarray:

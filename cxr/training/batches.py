@@ -18,6 +18,11 @@ def normalise(images_NHW: np.ndarray, *, mean: float, std: float) -> torch.Tenso
     return images.mul_(1.0 / (255.0 * std)).sub_(mean / std).unsqueeze_(1)
 
 
+def steps_per_epoch(images: int, batch_size: int) -> int:
+    """Return how many batches an epoch of so many images has: the full ones, or a single small one."""
+    return max(images // batch_size, 1)
+
+
 def epoch_batches(
     images_NHW: np.ndarray,
     *,
@@ -33,8 +38,7 @@ def epoch_batches(
     Fewer images than one batch make a single small batch.
     """
     order = seeding.stream(seed, *stream, "order", epoch).permutation(len(images_NHW))
-    full = max(len(order) // batch_size, 1)
-    for step in range(full):
+    for step in range(steps_per_epoch(len(order), batch_size)):
         positions = order[step * batch_size : (step + 1) * batch_size]
         changed = [
             augment(

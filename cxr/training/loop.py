@@ -94,9 +94,8 @@ def fit(
 
 
 def predict(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> np.ndarray:
-    """Return probabilities float32 (N, L): softmax for cross_entropy, sigmoid for bce."""
-    raw = _raw_scores(network, recipe, images_NHW)
-    return (raw.softmax(dim=1) if recipe.loss == "cross_entropy" else raw.sigmoid()).numpy()
+    """Return probabilities float32 (N, L), see `losses.probabilities`."""
+    return losses.probabilities(_raw_scores(network, recipe, images_NHW), recipe.loss).numpy()
 
 
 def _raw_scores(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> torch.Tensor:
@@ -140,7 +139,7 @@ def _train_epoch(
 ) -> float:
     """Go once through the training images; return the mean loss."""
     train_mode(network)
-    steps_per_epoch = max(len(train.images_NHW) // recipe.batch_size, 1)
+    steps_per_epoch = batches.steps_per_epoch(len(train.images_NHW), recipe.batch_size)
     steps = recipe.epochs * steps_per_epoch
     warmup = round(recipe.optimizer.warmup_epochs * steps_per_epoch)
     drawn = batches.epoch_batches(
@@ -176,7 +175,7 @@ def judge(network: Network, recipe: Recipe, part: Part) -> tuple[float, float, f
     """Return loss (plain, unweighted), macro AUROC and accuracy on a part of the split."""
     raw = _raw_scores(network, recipe, part.images_NHW)
     plain = losses.make(recipe.loss, part.labels_NL, class_weights="none", label_smoothing=0.0)
-    scores = (raw.softmax(dim=1) if recipe.loss == "cross_entropy" else raw.sigmoid()).numpy()
+    scores = losses.probabilities(raw, recipe.loss).numpy()
     return (
         float(plain(raw, torch.from_numpy(part.labels_NL))),
         float(auroc.macro(part.labels_NL, scores)),

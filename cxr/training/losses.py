@@ -38,6 +38,11 @@ def make(
     )
 
 
+def probabilities(raw_BL: torch.Tensor, kind: Literal["cross_entropy", "bce"]) -> torch.Tensor:
+    """Return the probabilities (B, L) that raw scores stand for: softmax, for bce a sigmoid each."""
+    return raw_BL.softmax(dim=1) if kind == "cross_entropy" else raw_BL.sigmoid()
+
+
 def check_single_label(labels_NL: np.ndarray) -> None:
     """Raise ValueError unless every row has exactly one 1 and no NaN."""
     wrong = np.flatnonzero(~((labels_NL == 1).sum(axis=1) == 1) | np.isnan(labels_NL).any(axis=1))

@@ -86,7 +86,8 @@ def save(
     networks = []
     for fold, member in enumerate(members):
         shape = {"backbone_options": member.backbone_options, "pruning": member.pruning}
-        networks.append(_shaped(recipe, shape, labels=len(labels), size_px=size_px))
+        own = dataclasses.replace(recipe, backbone_options=member.backbone_options)
+        networks.append(_shaped(own, member.pruning, labels=len(labels), size_px=size_px))
         artifacts.write_json(folder / f"fold-{fold}.json", shape)
         about = {"fold": fold, "best_epoch": member.fitted.best_epoch}
         artifacts.write_tensors(folder / f"fold-{fold}.safetensors", member.fitted.tensors, about)
@@ -107,13 +108,11 @@ def save(
     return config
 
 
-def _shaped(recipe: Recipe, shape: dict[str, Any], *, labels: int, size_px: int) -> Network:
+def _shaped(recipe: Recipe, pruning: dict[str, list[int]], *, labels: int, size_px: int) -> Network:
     """Build the network of one fold with its channels cut out; its weights mean nothing yet."""
-    recipe = dataclasses.replace(recipe, backbone_options=shape["backbone_options"])
     network = build(recipe, labels=labels, seed=0, fold=0, pretrained=False)
-    if shape["pruning"]:
-        ignored = [last_layer(network)]
-        surgery.keep(network, shape["pruning"], size_px=size_px, ignored=ignored)
+    if pruning:
+        surgery.keep(network, pruning, size_px=size_px, ignored=[last_layer(network)])
     return network
 
 
@@ -128,28 +127,44 @@ def config(folder: Path) -> dict[str, Any]:
     return found
 
 
+def recipe(folder: Path, fold: int) -> Recipe:
+    """Read one fold's recipe, with the fold's own backbone options, without building its network.
+
+    Raises ValueError for a file that is missing or not the one that config.json names.
+    """
+    return _recipe_and_pruning(folder, fold, config(folder))[0]
+
+
 def load(folder: Path, fold: int) -> Member:
     """Rebuild one fold's network with its weights, bit for bit.
 
-    The member's recipe has the fold's own backbone options. Raises ValueError for a file that is
-    missing or not the one that config.json names, and for weights that don't fit.
+    The member's recipe is that of `recipe`. Raises ValueError for a file that is missing or not the
+    one that config.json names, and for weights that don't fit.
     """
     about = config(folder)
-    recipe_path, shape_path, path = (
-        _checked(folder / name, about)
-        for name in ("recipe.json", f"fold-{fold}.json", f"fold-{fold}.safetensors")
-    )
-    recipe = params.build(Recipe, artifacts.read_json(recipe_path), where=str(recipe_path))
-    shape = artifacts.read_json(shape_path)
-    network = _shaped(recipe, shape, labels=len(about["labels"]), size_px=about["size_px"])
+    own, pruning = _recipe_and_pruning(folder, fold, about)
+    path = _checked(folder / f"fold-{fold}.safetensors", about)
+    network = _shaped(own, pruning, labels=len(about["labels"]), size_px=about["size_px"])
     try:
         network.load_state_dict(artifacts.read_tensors(path))
     except RuntimeError as error:
         raise ValueError(
             f"{path} does not fit its recipe: {str(error).splitlines()[-1].strip()}"
         ) from None
-    recipe = dataclasses.replace(recipe, backbone_options=shape["backbone_options"])
-    return Member(network.eval(), recipe)
+    return Member(network.eval(), own)
+
+
+def _recipe_and_pruning(
+    folder: Path, fold: int, about: dict[str, Any]
+) -> tuple[Recipe, dict[str, list[int]]]:
+    """Read what shapes one fold's network: its own recipe, and the channels that pruning kept."""
+    recipe_path, shape_path = (
+        _checked(folder / name, about) for name in ("recipe.json", f"fold-{fold}.json")
+    )
+    shared = params.build(Recipe, artifacts.read_json(recipe_path), where=str(recipe_path))
+    shape = artifacts.read_json(shape_path)
+    own = dataclasses.replace(shared, backbone_options=shape["backbone_options"])
+    return own, shape["pruning"]
 
 
 def _checked(path: Path, about: dict[str, Any]) -> Path:

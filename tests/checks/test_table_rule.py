@@ -21,6 +21,10 @@ def broken() -> tuple[pd.DataFrame, list[str]]:
     [
         ("patient", "", "not be null"),
         ("source", "", "not be null"),
+        ("kind", "drawing", "in set"),
+        ("kind", "", "not be null"),
+        ("file_bytes", 0, "between"),
+        ("file_format", "", "not be null"),
         ("sex", "female", "in set"),
         ("given_split", "validation", "in set"),
         ("sha256", "ABC", "match regex"),

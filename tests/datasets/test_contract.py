@@ -38,7 +38,10 @@ def test_source_is_complete(reader):
 def test_sample_is_read_as_a_table(reader, root):
     table = reader.read(root)
     labels = [name for name in table.columns if name.startswith("label:")]
-    assert sorted(table.columns) == sorted([*COLUMNS, *labels])
+    kind = ["kind"] if "kind" in table else []
+    assert sorted(table.columns) == sorted([*COLUMNS, *kind, *labels])
+    if kind:
+        assert set(table["kind"]) <= {"image", "mask"}
     assert 2 <= len(table) <= 12
     assert table["image"].is_unique
     assert len(labels) >= 2

@@ -79,8 +79,11 @@ def test_patients_come_from_the_table(tmp_path):
     ("text", "message"),
     [
         ("image,patient\na/1.png,x\n", r"patients.csv has no patient for b/1.png: add its row"),
-        ("image,person\na/1.png,x\n", r"patients.csv lacks the column patient"),
-        ("image,patient\na/1.png,x\na/1.png,y\n", r"names a/1.png twice: keep one row"),
+        ("image,person\na/1.png,x\n", r"patients.csv lacks the column 'patient'"),
+        ("image,patient\na/1.png,x\na/1.png,y\n", r"row 3: a/1.png stands twice.*keep one row"),
+        ("image,patient\na/1.png,\nb/1.png,y\n", r"row 2: a/1.png has no patient"),
+        ("image,patient\na/1.png,x,7\nb/1.png,y,8\n", r"row 2: 3 cells, the header has 2"),
+        ("image;patient\na/1.png;x\n", r"separated by ';': save it as CSV"),
         ("image,patient\n1.png,x\n", r"1.png stands in several folders: write its path"),
         ("", r"patients.csv .*empty"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pymoo.indicators.hv import HV
 
-from cxr.evolution.hypervolume import hypervolume
+from cxr.evolution.hypervolume import covered, hypervolume
 from tests.evolution.clouds import CLOUDS
 
 FLAT = {name: cloud for name, cloud in CLOUDS.items() if cloud.shape[1] == 2}
@@ -31,3 +31,9 @@ def test_hypervolume_of_a_small_example() -> None:
 def test_nothing_dominates_nothing() -> None:
     assert hypervolume(np.empty((0, 2)), (1.0, 1.0)) == 0.0
     assert hypervolume(np.ones((3, 2)), (1.0, 1.0)) == 0.0
+
+
+def test_covered_is_a_share_of_auroc_above_chance_by_macs_below_the_cap() -> None:
+    assert covered([0.75], [250], max_macs=1000) == 0.5 * 0.75
+    assert covered([1.0], [0], max_macs=1000) == 1.0
+    assert covered([0.5, 0.9], [10, 1000], max_macs=1000) == 0.0

@@ -51,7 +51,7 @@ def test_help_is_quick_and_loads_no_library(python: Python, stage: str) -> None:
 def _targets() -> dict[str, str]:
     """The Makefile's targets, each with the word behind `##`."""
     text = (source.ROOT / "Makefile").read_text(encoding="utf-8")
-    return dict(re.findall(r"^([a-z]+):(?!=)[^#\n]*(?:## *(.*))?$", text, flags=re.MULTILINE))
+    return dict(re.findall(r"^([a-z-]+):(?!=)[^#\n]*(?:## *(.*))?$", text, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_every_target_is_told_by_help() -> None:
 @pytest.mark.parametrize("file", ["README.md", ".ci/run"])
 def test_every_command_named_is_there(file: str) -> None:
     text = (source.ROOT / file).read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:^|`|&& |\n)\s*make ([a-z]+)", text))
+    named = set(re.findall(r"(?:^|`|&& |\n)\s*make ([a-z-]+)", text))
     assert named, f"{file} names no make target"
     assert sorted(named - set(_targets())) == []
     for module in set(re.findall(r"python -m ((?:stages|flows|cxr)\.[a-z_.]+)", text)):

@@ -22,6 +22,17 @@ def test_grouped_convolution_counts_a_group_at_a_time():
     assert cost.macs(network, size_px=10, channels=8) == 10 * 10 * 16 * 2 * 9
 
 
+def test_layers_are_counted_by_name_as_often_as_they_run():
+    twice, idle = nn.Conv2d(2, 2, 1), nn.Linear(7, 7)
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 3, bias=False), twice, nn.ReLU(), twice, nn.Flatten(), nn.Linear(32, 5)
+    )
+    network[2].register_module("idle", idle)
+    found = {"0": 16 * 2 * 9, "1": 2 * 16 * 2 * 2, "2.idle": 0, "5": 32 * 5}
+    assert list(cost.by_layer(network, size_px=6).items()) == list(found.items())
+    assert cost.macs(network, size_px=6) == sum(found.values())
+
+
 def test_counting_leaves_the_network_where_it_was():
     network = nn.Linear(4, 2)
     cost.macs(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), network), size_px=8)

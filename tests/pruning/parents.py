@@ -46,7 +46,7 @@ def make(folder: Path, recipe: Recipe | None = None, *, folds: int = 2) -> Path:
     index["label:b"] = 1 - index["label:a"]
     bright = 90 * (np.arange(len(PARTS)) % 2)[:, None, None]
     images = rng.integers(0, 160, size=(len(PARTS), SIZE, SIZE)) + bright
-    prepared.write(folder / "data/prepared", iter(images.astype(np.uint8)), index)
+    prepared.write(folder / "data/prepared", images.astype(np.uint8).__getitem__, index)
     splits = pd.DataFrame({"image": names, "group": names})
     for fold in range(folds):
         splits[f"fold_{fold}"] = PARTS[::-1] if fold % 2 else PARTS

@@ -54,10 +54,10 @@ def test_other_images_are_not_looked_at(first):
     pixels = images.gather(np.arange(len(images.index)))
     seen = np.union1d(first.search_val_rows, first.recalibration_rows)
     pixels[np.setdiff1d(np.arange(len(pixels)), seen)] = 0
-    prepared.write(first.prepared_folder, iter(pixels), images.index)
+    prepared.write(first.prepared_folder, pixels.__getitem__, images.index)
     assert fitness.evaluate(task) == before
     pixels[seen] = 255 - pixels[seen] // 2
-    prepared.write(first.prepared_folder, iter(pixels), images.index)
+    prepared.write(first.prepared_folder, pixels.__getitem__, images.index)
     assert fitness.evaluate(task) != before
 
 
@@ -66,7 +66,7 @@ def test_labels_that_combine_and_unknown_ones(first):
     images = prepared.read(first.prepared_folder)
     index, rows = images.index, first.search_val_rows
     index.loc[rows[:2], "label:b"] = np.nan
-    prepared.write(first.prepared_folder, iter(images.gather(np.arange(len(index)))), index)
+    prepared.write(first.prepared_folder, images.gather(np.arange(len(index))).__getitem__, index)
     found = fitness.evaluate(fitness.Task(first, half(first)))
     member = models.load(first.model, 0)
     cutting.cut(member.network, half(first), size_px=SIZE)

@@ -130,6 +130,16 @@ def whole(folds=1, **changes):
     return study(**{**fields, **changes})
 
 
+def control(labels=LABELS, *, value=0.836):
+    """What reports/validate/summary.json holds under "control"."""
+    label = {"images": 1200, "present": 90, **interval(value)}
+    return {
+        "images": 1200, "patients": 700, "folds": 5, "resamples": 200, "confidence": 0.95,
+        "auroc": interval(value), "borders": 0.819, "files": 0.707,
+        "labels": {name: {**label, **interval(value - i / 10)} for i, name in enumerate(labels)},
+    }  # fmt: skip
+
+
 def search(folds=1, name="small", figures=("front", "progress")):
     """Three generations of four networks of each method and fold; evolution is the better one."""
     candidates = [

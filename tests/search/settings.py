@@ -69,7 +69,7 @@ def make_project(folder: Path, *, parts: Sequence[str] = PARTS, **changes: Any) 
     index["label:b"] = 1 - index["label:a"]
     images = rng.integers(0, 200, size=(len(parts), 32, 32), dtype=np.uint8)
     images[1::2, :, :16] += 40
-    prepared.write(folder / "data/prepared", iter(images), index)
+    prepared.write(folder / "data/prepared", images.__getitem__, index)
     splits = pd.DataFrame({"image": names, "group": names, "fold_0": parts, "fold_1": parts[::-1]})
     artifacts.write_csv(folder / "data/splits.csv", splits)
     tree = {"seed": 7, "search": {"runs": ["toy"], "recipes": {"toy": {**RECIPE, **changes}}}}

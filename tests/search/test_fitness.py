@@ -80,7 +80,7 @@ def test_a_network_that_can_not_be_trained_is_named(task):
     images = prepared.read(task.prepared_folder)
     index = images.index.assign(**{"label:b": 1.0})
     pixels = images.gather(np.arange(len(index)))
-    prepared.write(task.prepared_folder, iter(pixels), index)
+    prepared.write(task.prepared_folder, pixels.__getitem__, index)
     with pytest.raises(ValueError, match=r'network \{"stages":.*"stem":4\} of fold 0: loss cross'):
         fitness.evaluate(task)
 

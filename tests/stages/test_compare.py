@@ -64,6 +64,26 @@ def test_the_same_bytes_twice_without_clock_host_or_path(workspace):
     assert str(workspace).encode() not in b"".join(first.values())
 
 
+def test_control_and_warnings_of_the_split_are_read_and_said(workspace, capsys):
+    artifacts.write_json(
+        Path("reports/validate/summary.json"),
+        {"findings": [], "images": 1, "patients": 1, "control": cases.control()},
+    )
+    part = {"images": 10, "groups": 5, "labels": {"a": 4}}
+    artifacts.write_json(
+        Path("reports/split/metrics.json"),
+        {"protocol": "by_image", "warnings": ["split by image: 3 patients cross"],
+         "folds": {"fold_0": {"train": part, "test": part}}},
+    )  # fmt: skip
+    line = stage.main()
+    assert line.endswith("auroc 0.900; borders and file statistics alone: auroc 0.836")
+    said = capsys.readouterr()
+    assert "Warning: split by image: 3 patients cross." in said.out + said.err
+    text = cases.Reader((workspace / "reports/index.html").read_text()).text
+    assert "Warning: split by image: 3 patients cross." in text
+    assert "control: borders and file statistics alone – – 0.836" in text
+
+
 def test_a_missing_report_is_named_with_its_cure(workspace):
     with pytest.raises(ValueError, match="no report of three; run `dvc repro evaluate`, or take"):
         stage.read_results(["one", "three"], Path("reports/evaluate"))

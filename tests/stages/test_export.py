@@ -34,7 +34,7 @@ def made(tmp_path_factory) -> Path:
          "sex": "", "label:a": 1, "label:b": 0}
     )  # fmt: skip
     images = seeding.stream(1, "images").integers(0, 256, size=(len(names), 32, 32), dtype=np.uint8)
-    prepared.write(folder / "data/prepared", iter(images), index)
+    prepared.write(folder / "data/prepared", images.__getitem__, index)
     splits = pd.DataFrame({"image": names, "group": names, "fold_0": PARTS, "fold_1": PARTS[::-1]})
     artifacts.write_csv(folder / "data/splits.csv", splits)
     recipe, members = tiny(**SMALL), []

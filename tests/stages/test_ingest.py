@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr import archives, manifest
+from cxr import archives, intake, manifest
 from cxr.datasets import darkcovidnet, folder
 from stages import ingest
 
@@ -27,6 +27,11 @@ def raw(tmp_path, monkeypatch):
     archives.close()
 
 
+def ingested(root, dataset, folder):
+    """The manifest of a data set, its facts kept in `folder`."""
+    return ingest.ingest(root, dataset, intake.Keep(folder))[0]
+
+
 def test_every_image_has_its_row(raw):
     assert ingest.main("darkcovidnet") == (
         "10 images of 6 patients (covid 4, no_findings 3, pneumonia 3)"
@@ -36,7 +41,7 @@ def test_every_image_has_its_row(raw):
     row = table.set_index("image").loc[
         "darkcovidnet/images.zip/X-Ray Image DataSet/No_findings/00000002_000.png"
     ]
-    assert row["patient"] == "darkcovidnet:nih:00000002"
+    assert row["patient"] == "nih:00000002"
     assert (row["width_px"], row["height_px"], row["channels"], row["bit_depth"]) == (18, 20, 1, 8)
     assert (row["grey_min"], row["grey_max"]) == (80, 120)
     # 96 of the 360 pixels are 40 brighter than 80
@@ -66,15 +71,34 @@ def test_undecodable_images_are_noted_not_raised(tmp_path):
     whole = next(sample.rglob("*.png")).read_bytes()
     (tmp_path / "a" / "cut.png").write_bytes(whole[:-20])
     shutil.rmtree(sample)
-    faults = ingest.ingest(tmp_path, "folder").set_index("image")["fault"]
+    faults = ingested(tmp_path, "folder", tmp_path.parent / "kept").set_index("image")["fault"]
     assert faults["folder/a/cut.png"].startswith("a/cut.png is damaged (")
     assert faults["folder/b/text.png"].startswith("b/text.png is no PNG, JPEG")
     assert not faults.str.contains(str(tmp_path)).any()
 
 
+def test_rows_without_a_file_and_files_without_a_row_are_gaps(tmp_path, monkeypatch):
+    folder.sample(tmp_path / "set")
+    listed = folder.read(tmp_path / "set")
+    renamed = listed.assign(image=["gone.png", *listed["image"].iloc[1:]])
+    monkeypatch.setattr(folder, "read", lambda root: renamed)
+    keep = intake.Keep(tmp_path / "kept")
+    table, thumbnails, gaps = ingest.ingest(tmp_path / "set", "folder", keep)
+    assert len(table) == len(thumbnails) == len(listed) - 1
+    first = f"folder/{listed['image'].iloc[0]}"
+    wanted = {("folder/gone.png", "absent"), (first, "unlisted")}
+    assert set(gaps.itertuples(index=False, name=None)) == wanted
+    monkeypatch.setattr(folder, "aside", lambda name: True, raising=False)
+    gaps = ingest.ingest(tmp_path / "set", "folder", keep)[2]
+    assert list(gaps["gap"]) == ["absent"]
+    monkeypatch.setattr(folder, "read", lambda root: renamed.iloc[:1])
+    with pytest.raises(ValueError, match=r"of the 1 images .* not one is there, first 'gone.png'"):
+        ingest.ingest(tmp_path / "set", "folder", keep)
+
+
 def test_image_without_a_patient_is_its_own(tmp_path):
     folder.sample(tmp_path)
-    table = ingest.ingest(tmp_path, "folder")
+    table = ingested(tmp_path, "folder", tmp_path.parent / "kept")
     assert (table["patient"] == table["image"]).all()
     assert set(table["given_split"]) == {"train", "test"}
 
@@ -90,10 +114,23 @@ def test_twice_and_with_two_workers_the_same_bytes(raw, monkeypatch):
     written = []
     for workers in ("1", "1", "2"):
         monkeypatch.setenv("CXR_WORKERS", workers)
+        shutil.rmtree("data/.scratch", ignore_errors=True)
         ingest.main("darkcovidnet")
         written.append(Path("data/manifests/darkcovidnet.csv").read_bytes())
     assert written[0] == written[1] == written[2]
     assert written[0].count(b"\n") == 51
+
+
+@pytest.mark.parametrize("steps", ["[{name: resize, size_px: 16, fit: pad}]", "3", "[{name: no}]"])
+def test_steps_of_preprocess_are_a_hint_that_changes_no_output(raw, steps):
+    written = []
+    for text in ("study: x\n", f"preprocess: {{steps: {steps}}}\n"):
+        Path("params.yaml").write_text(text)
+        shutil.rmtree("data/.scratch", ignore_errors=True)
+        ingest.main("darkcovidnet")
+        written.append([path.read_bytes() for path in sorted(Path("data/manifests").iterdir())])
+    assert written[0] == written[1] and len(written[0]) == 3
+    assert Path("data/.scratch/pixels").exists() == ("resize" in steps)
 
 
 def test_missing_raw_data_and_unknown_reader_are_named(tmp_path, monkeypatch):
@@ -104,18 +141,18 @@ def test_missing_raw_data_and_unknown_reader_are_named(tmp_path, monkeypatch):
     ):
         ingest.main("darkcovidnet")
     with pytest.raises(
-        ValueError, match="unknown datasets 'nowhere': known are darkcovidnet, folder"
+        ValueError, match=r"unknown datasets 'nowhere': known are chestxray14, .*darkcovidnet"
     ):
         ingest.main("nowhere")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_real_set_in_twenty_seconds():
+def test_real_set_in_twenty_seconds(tmp_path):
     real = os.environ.get("CXR_REAL_DATA")
     if not real:
         pytest.skip("CXR_REAL_DATA is not set: the real darkcovidnet is not ingested")
     start = time.perf_counter()
-    table = ingest.ingest(Path(real, "darkcovidnet"), "darkcovidnet")
+    table = ingested(Path(real, "darkcovidnet"), "darkcovidnet", tmp_path)
     assert time.perf_counter() - start < 20
     assert (table["fault"] == "").all()
     assert table["patient"].nunique() == 754

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import subprocess
 import sys
 import time
@@ -71,7 +72,7 @@ def test_an_unknown_plug_in_lists_the_known(tree):
     assert "unknown preprocessing 'clahee': known are clahe" in the_fault(tree)
     tree["preprocess"]["steps"].pop()
     tree["ingest"]["datasets"].append("nowhere")
-    assert "unknown datasets 'nowhere': known are darkcovidnet" in the_fault(tree)
+    assert "unknown datasets 'nowhere': known are chestxray14" in the_fault(tree)
 
 
 def test_a_step_s_parameters_are_checked(tree):
@@ -160,3 +161,18 @@ def test_a_missing_params_yaml_says_which_command_writes_it(project):
     )
     assert said.returncode == 1
     assert "params.yaml is missing: run `make study STUDY=phantom`" in said.stderr
+
+
+def test_files_bound_by_their_hash_are_checked(tree, tmp_path):
+    path = tmp_path / "splits.csv"
+    tree["split"]["assignments"] = {"file": str(path), "sha256": "0" * 64}
+    tree["validate"]["reference"] = {"file": str(path), "sha256": "1" * 64}
+    where = (f"params.yaml: split.assignments: {path}", f"params.yaml: validate.reference: {path}")
+    missing = [fault for fault in preflight.faults(tree) if fault.startswith(where)]
+    assert len(missing) == 2 and all(" is missing: take it back" in fault for fault in missing)
+    path.write_text("image,fold_0\n")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    tree["split"]["assignments"]["sha256"] = found
+    assert [fault for fault in preflight.faults(tree) if fault.startswith(where)] == [
+        f"{where[1]} has sha256 {found}, not {'1' * 64}: take the one it speaks of"
+    ]

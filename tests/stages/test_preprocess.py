@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr import archives, artifacts, images, manifest, prepared
+from cxr import archives, artifacts, images, intake, manifest, prepared
 from cxr.datasets import darkcovidnet
+from cxr.intake.pixels import Pixels
 from cxr.preprocessing import resize
 from stages import ingest, preprocess
 
@@ -29,7 +30,7 @@ def project(tmp_path, monkeypatch):
     shutil.rmtree(root)
     root.mkdir()
     shutil.move("images.zip", root)
-    table = ingest.ingest(root, "darkcovidnet")
+    table = ingest.ingest(root, "darkcovidnet", intake.Keep(Path("kept")))[0]
     manifest.write(Path("data/manifest.csv"), table)
     write_splits(table["image"])
     Path("params.yaml").write_text(STEPS)
@@ -43,6 +44,12 @@ def write_splits(names, excluded=()):
         splits[fold] = ["excluded" if name in excluded else "train" for name in splits["image"]]
     artifacts.write_csv(Path("data/splits.csv"), splits)
     return splits
+
+
+def ingested():
+    return ingest.ingest(Path("data/raw/darkcovidnet"), "darkcovidnet", intake.Keep(Path("kept")))[
+        0
+    ]
 
 
 def digest():
@@ -64,13 +71,60 @@ def test_prepared_images_are_the_raw_ones_resized_in_order(project):
         assert np.array_equal(opened.gather(np.array([i]))[0], wanted)
 
 
+def forget():
+    """Remove what earlier runs left, so that the next one does all the work."""
+    shutil.rmtree("data/.scratch", ignore_errors=True)
+
+
+def test_same_bytes_from_raw_from_what_ingest_left_and_from_kept_shards(project, monkeypatch):
+    from cxr.preprocessing import _chain
+
+    forget()
+    preprocess.main()
+    first = digest()
+    forget()
+    table = ingest.ingest(
+        Path("data/raw/darkcovidnet"), "darkcovidnet", ingest.keep("darkcovidnet")
+    )[0]
+    assert list(Path("data/.scratch/pixels").rglob("*.npy"))
+    manifest.write(Path("data/manifest.csv"), table)
+    monkeypatch.setattr(_chain, "prepare", None)  # nothing is decoded again
+    preprocess.main()
+    assert digest() == first
+    inode = Path("data/prepared/images-0000.npy").stat().st_ino
+    shutil.rmtree("data/prepared")  # as DVC does before a stage runs
+    preprocess.main()
+    assert digest() == first
+    assert Path("data/prepared/images-0000.npy").stat().st_ino == inode
+
+
+def test_kept_pixels_of_another_chain_are_not_taken(project):
+    ingest.ingest(Path("data/raw/darkcovidnet"), "darkcovidnet", ingest.keep("darkcovidnet"))
+    Path("params.yaml").write_text(STEPS.replace("16", "12"))
+    assert preprocess.main() == "10 images of 12 x 12 px"
+
+
+def test_damaged_pixels_are_made_again(project):
+    forget()
+    preprocess.main()
+    first = digest()
+    forget()
+    ingest.ingest(Path("data/raw/darkcovidnet"), "darkcovidnet", ingest.keep("darkcovidnet"))
+    for path in Path("data/.scratch/pixels").rglob("*.npy"):
+        path.write_bytes(path.read_bytes()[:-1])
+    preprocess.main()
+    assert digest() == first
+
+
 def test_twice_and_with_workers_and_in_small_slices_the_same_bytes(project, monkeypatch):
     monkeypatch.setenv("CXR_WORKERS", "1")
     preprocess.main()
     first = digest()
+    forget()
     preprocess.main()
     assert digest() == first
     monkeypatch.setattr(preprocess, "_AT_ONCE", 3)
+    forget()
     preprocess.main()
     assert digest() == first
     monkeypatch.setenv("CXR_WORKERS", "2")
@@ -79,6 +133,7 @@ def test_twice_and_with_workers_and_in_small_slices_the_same_bytes(project, monk
     preprocess.main()
     two_workers = digest()
     monkeypatch.setenv("CXR_WORKERS", "1")
+    forget()
     preprocess.main()
     assert digest() == two_workers != first
 
@@ -93,7 +148,7 @@ def _more_images(n):
         path = Path(f"data/raw/darkcovidnet/Pneumonia/{i:08d}_777.png")
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
-    table = ingest.ingest(Path("data/raw/darkcovidnet"), "darkcovidnet")
+    table = ingested()
     manifest.write(Path("data/manifest.csv"), table)
     write_splits(table["image"])
 
@@ -119,7 +174,7 @@ def test_image_that_can_not_be_decoded_is_named_and_nothing_is_left(project):
     broken.parent.mkdir()
     zipped = "images.zip/X-Ray Image DataSet/Pneumonia/00000003_000.png"
     broken.write_bytes(archives.read(Path("data/raw/darkcovidnet"), zipped)[:-20])
-    table = ingest.ingest(Path("data/raw/darkcovidnet"), "darkcovidnet")
+    table = ingested()
     manifest.write(Path("data/manifest.csv"), table)
     write_splits(table["image"])
     with pytest.raises(ValueError, match=r"darkcovidnet/Pneumonia/00000009_000.png is damaged"):
@@ -137,13 +192,17 @@ def test_unknown_step_is_named_before_any_work(project):
         preprocess.main()
 
 
-def test_real_set_is_prepared():
+def test_real_set_is_prepared(tmp_path):
     real = os.environ.get("CXR_REAL_DATA")
     if not real:
         pytest.skip("CXR_REAL_DATA is not set: the real darkcovidnet is not prepared")
-    rows = ingest.ingest(Path(real, "darkcovidnet"), "darkcovidnet").iloc[:64]
+    root = Path(real, "darkcovidnet")
+    rows = ingest.ingest(root, "darkcovidnet", intake.Keep(tmp_path))[0].iloc[:64]
     chain = [("resize", resize.Params(size_px=32, fit="pad"))]
-    shapes = {picture.shape for picture in preprocess.pictures(Path(real), rows, chain)}
+    shapes = {
+        picture.shape
+        for picture in preprocess.pictures(Path(real), rows, chain, Pixels(tmp_path, []))
+    }
     assert shapes == {(32, 32)}
 
 

@@ -153,11 +153,11 @@ def test_pixels_of_test_images_do_not_enter(project):
     images = prepared.read(project / "data/prepared")
     pixels = images.gather(np.arange(len(images.index)))
     pixels[28:] = 0  # PARTS: the last four are test
-    prepared.write(project / "data/prepared", iter(pixels), images.index)
+    prepared.write(project / "data/prepared", pixels.__getitem__, images.index)
     prune.main("toy")
     assert contents(project) == before
     pixels[22:28] = 0  # search_val
-    prepared.write(project / "data/prepared", iter(pixels), images.index)
+    prepared.write(project / "data/prepared", pixels.__getitem__, images.index)
     prune.main("toy")
     assert contents(project) != before
 

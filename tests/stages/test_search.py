@@ -126,7 +126,7 @@ def test_pixels_and_labels_of_val_and_test_do_not_enter(project):
     index = images.index.copy()
     index.loc[unseen, "label:a"] = 1 - index.loc[unseen, "label:a"]
     index.loc[unseen, "label:b"] = 1 - index.loc[unseen, "label:b"]
-    prepared.write(project / "data/prepared", iter(pixels), index)
+    prepared.write(project / "data/prepared", pixels.__getitem__, index)
     search.main("toy")
     assert contents(project) == before
 

@@ -40,7 +40,7 @@ def make_project(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     index["label:a"] = np.arange(len(PARTS)) % 2
     index["label:b"] = 1 - index["label:a"]
     images = rng.integers(0, 256, size=(len(PARTS), 32, 32), dtype=np.uint8)
-    prepared.write(folder / "data/prepared", iter(images), index)
+    prepared.write(folder / "data/prepared", images.__getitem__, index)
     splits = pd.DataFrame({"image": names, "group": names, "fold_0": PARTS, "fold_1": PARTS[::-1]})
     artifacts.write_csv(folder / "data/splits.csv", splits)
     recipe = {**TINY, "epochs": 1}
@@ -178,9 +178,9 @@ def test_pixels_of_test_images_do_not_enter_the_model(tmp_path):
     artifacts.write_csv(tmp_path / "data/splits.csv", splits)
     assert run(tmp_path).returncode == 0
     before = contents(tmp_path)
-    images = np.load(tmp_path / "data/prepared/images-000.npy")
+    images = np.load(tmp_path / "data/prepared/images-0000.npy")
     images[24:] = 0
-    prepared.write(tmp_path / "data/prepared", iter(images), index)
+    prepared.write(tmp_path / "data/prepared", images.__getitem__, index)
     assert run(tmp_path).returncode == 0
     assert contents(tmp_path) == before
 

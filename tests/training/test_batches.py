@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxr.training.batches import epoch_batches, normalise
+from cxr.training.batches import epoch_batches, normalise, steps_per_epoch
 from tests.training.recipes import tiny
 
 IMAGES = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 8), np.uint8) * 20
@@ -49,6 +49,12 @@ def test_augmentation_follows_the_image_not_its_place_in_the_batch():
 def test_fewer_images_than_a_batch_make_one_batch():
     ((positions, images),) = batches(epoch=0, batch_size=64)
     assert sorted(positions.tolist()) == list(range(10)) and images.shape == (10, 8, 8)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 5, 10, 11, 64])
+def test_an_epoch_has_the_steps_that_were_foretold(batch_size):
+    steps = steps_per_epoch(len(IMAGES), batch_size)
+    assert steps == len(batches(epoch=0, batch_size=batch_size)) == max(10 // batch_size, 1)
 
 
 def test_normalise_maps_grey_to_mean_zero_and_unit_spread():

@@ -38,6 +38,14 @@ def test_positive_weights_are_square_roots_with_a_cap():
     assert loss.positive_weights.tolist() == pytest.approx([10.0, np.sqrt(3)])
 
 
+def test_probabilities_of_one_label_share_1_and_those_of_several_stand_alone():
+    raw = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+    shared, alone = (losses.probabilities(raw, kind) for kind in ("cross_entropy", "bce"))
+    assert shared.sum(dim=1).tolist() == pytest.approx([1, 1])
+    assert torch.allclose(shared[0] / shared[0, 1], raw[0].exp())
+    assert torch.allclose(alone, 1 / (1 + (-raw).exp()))
+
+
 @pytest.mark.parametrize("row", [[1, 1, 0], [0, 0, 0], [1, float("nan"), 0]])
 def test_cross_entropy_refuses_other_than_one_label(row):
     labels = np.vstack([ONE_HOT, np.float32(row)])

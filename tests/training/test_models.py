@@ -63,6 +63,22 @@ def test_folds_are_different_networks(model, images):
     assert not np.array_equal(first, second)
 
 
+def test_a_recipe_is_read_without_the_network(model, monkeypatch):
+    wide = {"stem": 8, "stages": [{"block": "plain", "width": 8, "depth": 1, "kernel": 3}]}
+    artifacts.write_json(model / "fold-1.json", {"backbone_options": wide, "pruning": {}})
+    approve(model)
+    expected = models.load(model, 0).recipe
+    (model / "fold-0.safetensors").unlink()
+    monkeypatch.delattr(models, "build")
+    assert models.recipe(model, 0) == expected == tiny()
+    assert models.recipe(model, 1) == tiny(backbone_options=wide)
+    with pytest.raises(ValueError, match=r"fold-2\.json is missing: the model has 2 fold\(s\)"):
+        models.recipe(model, 2)
+    artifacts.write_json(model / "recipe.json", {})
+    with pytest.raises(ValueError, match=r"recipe\.json was changed"):
+        models.recipe(model, 0)
+
+
 def test_missing_damaged_and_foreign_models_are_refused(model, tmp_path):
     with pytest.raises(ValueError, match=r"config\.json is missing: run `dvc repro`"):
         models.load(tmp_path / "nothing", 0)
