@@ -68,7 +68,7 @@ def _mounted(path: Path, options: str) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"NOT TESTED: mounting a small disk needs root ({done.stderr.strip()})")
     yield path
-    subprocess.run(["umount", str(path)], check=True)
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
 @pytest.fixture

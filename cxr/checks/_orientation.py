@@ -40,8 +40,7 @@ def poses(manifest: pd.DataFrame, thumbnails: np.ndarray) -> np.ndarray:
     `thumbnails` is uint8 (N, 32, 32), aligned with the manifest's rows.
     """
     found = np.zeros(len(manifest), dtype=np.int64)
-    pixels = thumbnails.reshape(len(thumbnails), -1)
-    varied = pixels.max(axis=1, initial=0) > pixels.min(axis=1, initial=255)
+    varied = thumbnails.max(axis=(1, 2)) > thumbnails.min(axis=(1, 2))
     seen = (manifest["fault"] == "") & (manifest["kind"] == "image") & varied
     kinds = np.where(manifest["view"] == "LATERAL", "/lateral", "/frontal")
     groups = (manifest["dataset"] + kinds).to_numpy()

@@ -141,7 +141,7 @@ def test_the_survey_says_what_is_absent_and_which_page_has_it(folder):
     (folder / "in/d.png").write_bytes(b"x")
     assert preflight.survey("demo", folder)["words"] == (
         "demo: 2 images (x 1), 1 masks; 1 of 4 listed images are absent (first c.png): "
-        "https://example.org/page; 1 image files are in no table (first in/d.png)"
+        "https://example.org/page; 1 files are in no table (first in/d.png)"
     )
 
 
