@@ -12,13 +12,14 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study record assignments data key bench-data verify doctor flow proof lock clean
+.PHONY: help setup repro test check lint study record assignments data key bench-data bench-search verify doctor flow proof lock clean
 
 help: ## print each target with one line
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-11s%s\n", name, $$0}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
 
 # The stamp holds the hash of the lock file that the environment was made from. The space is asked
 # for before anything is downloaded: the wheels with CUDA take 6 GB, unpacked beside uv's cache.
+# Byte code is made at once: where Python may not write it (containers) each start would compile anew.
 setup: ## make .venv with exactly the versions of requirements.lock
 	@want=$$(git hash-object requirements.lock); \
 	if [ "$$(cat "$(VENV)/.stamp" 2>/dev/null)" = "$$want" ]; then exit 0; fi; \
@@ -33,7 +34,7 @@ setup: ## make .venv with exactly the versions of requirements.lock
 	echo "setup: installing requirements.lock with Python $(PYTHON_MINOR)"; \
 	if ! "$(VENV)/bin/python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON_MINOR)")' 2>/dev/null; then \
 	  .bootstrap/bin/uv venv --quiet --clear --python $(PYTHON_MINOR) "$(VENV)"; fi; \
-	.bootstrap/bin/uv pip sync --quiet --python "$(VENV)/bin/python" --require-hashes requirements.lock; \
+	.bootstrap/bin/uv pip sync --quiet --compile-bytecode --python "$(VENV)/bin/python" --require-hashes requirements.lock; \
 	echo "$$want" > "$(VENV)/.stamp"
 
 repro: setup ## run what is out of date, up to reports/index.html, or only up to TARGET=<stage>
@@ -75,6 +76,9 @@ bench-data: setup ## how fast images are read, beside OpenCV, torchvision and to
 	  .bootstrap/bin/uv pip install --quiet --python "$(VENV)/bin/python" --target .bench --no-deps --require-hashes -r requirements-bench.lock; \
 	  echo "$$want" > .bench/.stamp; fi
 	@$(PYTHON) -m tests.bench.data
+
+bench-search: setup ## evolution against random search on real data (CXR_REAL_DATA), seed by seed; stops before 150 minutes and goes on
+	@$(PYTHON) -m tests.bench.search
 
 verify: setup ## [REV=<commit>] [STUDY=<name>]: run it again in a clean clone and compare every byte
 	@$(PYTHON) -m flows.verify $(if $(REV),--rev "$(REV)") $(if $(STUDY),--study "$(STUDY)")

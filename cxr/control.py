@@ -16,13 +16,16 @@ Shapes: N images, F features, K bins of all features, L labels, B resamples.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from cxr import manifest as manifests
 from cxr import seeding
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FOLDS = 5
 RESAMPLES = 100
@@ -132,9 +135,11 @@ def scores(bins_NF: np.ndarray, truth_NL: np.ndarray, folds_N: np.ndarray) -> np
         weights = _fit(columns_NF[known], truth, folds_N[known], int(offsets[-1]))
         for fold, weights_KL in enumerate(weights):
             rows = np.flatnonzero(folds_N == fold)
+            sums = np.zeros((len(rows), len(labels)))
             # features one after another, as a product of matrices would round by its blocks
             for columns in columns_NF[rows].T:
-                found[rows[:, None], labels] += weights_KL[columns]
+                sums += weights_KL[columns]
+            found[rows[:, None], labels] = sums
     return found.round(6)
 
 
@@ -206,9 +211,11 @@ def auroc(
             cuts = np.unique(np.concatenate([[0], below, upto]))
             cuts = cuts[cuts < len(absent)]
             below, upto = np.searchsorted(cuts, below), np.searchsorted(cuts, upto)
+            absent_CP = _counted(patient_of_N[absent], cuts, patients=len(times_PB))
             for start in range(0, len(found), _RESAMPLES_AT_ONCE):
                 times = times_PB[:, start : start + _RESAMPLES_AT_ONCE]
-                upto_each = _cumulated(times[patient_of_N[absent]].astype(np.float32), cuts)
+                upto_each = np.cumsum(absent_CP @ times, axis=0)
+                upto_each = np.concatenate([np.zeros((1, times.shape[1])), upto_each])
                 weights = times[patient_of_N[present]]
                 wins = weights * (upto_each[below] + upto_each[upto]) / 2
                 pairs = weights.sum(axis=0) * upto_each[-1]
@@ -217,10 +224,13 @@ def auroc(
     return found
 
 
-def _cumulated(weights_Ab: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Return the sums of the rows before each cut, and of all; exact in float32 below 2**24."""
-    sums = np.add.reduceat(weights_Ab, cuts, axis=0)
-    return np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(sums, axis=0, dtype=np.float64)])
+def _counted(patient_of_A: np.ndarray, cuts: np.ndarray, *, patients: int) -> csr_array:
+    """Return (cuts, patients): how many images of a patient stand between a cut and the next."""
+    from scipy.sparse import csr_array
+
+    ends = np.append(cuts, len(patient_of_A))
+    shape = (len(cuts), patients)
+    return csr_array((np.ones(len(patient_of_A)), patient_of_A, ends), shape=shape)
 
 
 def _mean(values_L: np.ndarray) -> float:

@@ -6,6 +6,7 @@ Read with ruamel.yaml, as DVC does: in YAML 1.2 `1e-3` is a number (PyYAML would
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -77,6 +78,12 @@ def build(record: type[T], tree: Any, *, where: str) -> T:
     return typing.cast(T, result)
 
 
+@functools.cache  # resolving them takes longer than all the rest of reading a record
+def _hints(record: Any) -> dict[str, Any]:
+    """Return a record's types by field."""
+    return typing.get_type_hints(record)
+
+
 def _build(record: type[T], tree: Any, where: str, faults: list[str]) -> T | None:
     if not isinstance(tree, Mapping):
         faults.append(f"{where} must be a mapping, not {tree!r}")
@@ -85,7 +92,7 @@ def _build(record: type[T], tree: Any, where: str, faults: list[str]) -> T | Non
     for name in tree:
         if name not in fields:
             faults.append(f"{where}.{name} is unknown: known are {', '.join(fields)}")
-    hints = typing.get_type_hints(record)
+    hints = _hints(record)  # type: ignore[arg-type]
     before = len(faults)
     values = {}
     for name in fields:

@@ -45,7 +45,7 @@ def write(
     """
     if not len(index):
         raise ValueError("no image is left to prepare: see reports/validate and reports/split")
-    names, size_px = list(index["image"]), 0
+    names, size_px = index["image"].tolist(), 0
     with artifacts.folder(folder) as partial:
         for number, rows in enumerate(shards or [slice(0, len(index))]):
             path = partial / _shard_name(number)

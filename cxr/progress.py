@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -35,3 +36,24 @@ def track(items: Iterable[Item], *, total: int, words: str) -> Iterator[Item]:
 def say(line: str) -> None:
     """Print one plain line of progress."""
     print(f"  {line}", file=sys.stderr, flush=True)
+
+
+class Pace:
+    """How long a unit of work takes, to guess what is left; for words on stderr only."""
+
+    def __init__(self) -> None:
+        self._seconds, self._units = 0.0, 0
+
+    @contextlib.contextmanager
+    def measure(self) -> Iterator[Callable[[int], None]]:
+        """Time the block; inside it, tell how many units were done (0: the block is forgotten)."""
+        start = time.monotonic()
+        done: list[int] = []
+        yield done.append
+        if sum(done):
+            self._seconds += time.monotonic() - start
+            self._units += sum(done)
+
+    def seconds(self, units: int) -> float | None:
+        """Return how long so many units take; None if nothing is known yet."""
+        return units * self._seconds / self._units if self._units else None

@@ -2,8 +2,9 @@
 
 A stage that is killed and started again finds its finished pieces there, and ends with the bytes of
 an uninterrupted run. Other inputs, other settings or other code have another folder, so no piece
-ever meets work it does not belong to. Nothing is kept by DVC: the folder goes when the stage is
-done, and deleting it by hand costs time only.
+ever meets work it does not belong to. Nothing is kept by DVC and deleting a folder by hand costs
+time only. It goes when the stage is done, save the records of a search: a longer search begins
+with them (`make verify` works in a clean clone, where there are none).
 """
 
 from __future__ import annotations
@@ -80,16 +81,17 @@ def tensors(
 
     What is returned was read from the file either way. A damaged file is made again.
     """
-    kept = _read_tensors(path)
+    kept = read_tensors(path)
     if kept is None:
         made, metadata = make()
         artifacts.write_tensors(path, made, metadata)
-        kept = _read_tensors(path)
+        kept = read_tensors(path)
         assert kept is not None, f"{path} was written and can't be read"
     return kept
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Return the tensors and the metadata kept at `path`; None if there are none that can be trusted."""
     from safetensors import safe_open
 
     try:

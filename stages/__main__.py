@@ -13,7 +13,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -100,8 +100,13 @@ def _form(tree: dict[str, Any]) -> Iterator[str]:
 
 
 def _build(record: type, tree: Any, where: str) -> list[str]:
+    return _faults(params.build, record, tree, where=where)
+
+
+def _faults(check: Callable[..., Any], *arguments: Any, **named: Any) -> list[str]:
+    """Return what a check complains of, a line for each fault."""
     try:
-        params.build(record, tree, where=where)
+        check(*arguments, **named)
     except ValueError as error:
         return str(error).splitlines()
     return []
@@ -155,28 +160,32 @@ def _how_to_get(dataset: str) -> str:
 
 
 def _plugins(tree: dict[str, Any]) -> Iterator[str]:
-    """Check each preprocessing step and each search space against its plug-in's Params."""
+    """Check each preprocessing step, search space and proxy against its plug-in."""
     for place, step in enumerate(_list(tree, "preprocess", "steps")):
-        yield from _plugin("preprocessing", step, f"params.yaml: preprocess.steps[{place}]")
+        yield from _step(step, f"params.yaml: preprocess.steps[{place}]")
     for run, recipe in _runs.recipes(tree, "search").items():
-        if isinstance(recipe, dict) and "space" in recipe:
-            where = f"params.yaml: search.recipes.{run}.space"
-            yield from _plugin("search/spaces", recipe["space"], where)
+        where = f"params.yaml: search.recipes.{run}"
+        if isinstance(recipe, dict) and isinstance(recipe.get("space"), dict):
+            from cxr.search import space  # it needs numpy
+
+            yield from _faults(space.read, recipe["space"], where=f"{where}.space")
+        chosen = recipe.get("prefilter") if isinstance(recipe, dict) else None
+        if isinstance(chosen, dict) and isinstance(chosen.get("proxy"), str):
+            found = _faults(plugins.check, "search/proxies", chosen["proxy"])
+            yield from (f"{where}.prefilter.proxy: {fault}" for fault in found)
 
 
-def _plugin(folder: str, settings: Any, where: str) -> Iterator[str]:
-    """Check one mapping of a plug-in's name and its parameters."""
+def _step(settings: Any, where: str) -> Iterator[str]:
+    """Check one preprocessing step: a mapping of a plug-in's name and its parameters."""
     name = settings.get("name") if isinstance(settings, dict) else None
     if not isinstance(name, str):
         yield f"{where} must be a mapping with a name, not {settings!r}"
         return
-    try:
-        plugins.check(folder, name)
-    except ValueError as error:
-        yield f"{where}: {error}"
+    if wrong := _faults(plugins.check, "preprocessing", name):
+        yield f"{where}: {wrong[0]}"
         return
     rest = {key: value for key, value in settings.items() if key != "name"}
-    yield from _build(plugins.load(folder, name).Params, rest, where)
+    yield from _build(plugins.load("preprocessing", name).Params, rest, where)
 
 
 def survey(dataset: str, folder: Path) -> dict[str, str]:

@@ -36,7 +36,7 @@ class Transfer(Table):
 
 TABLES: dict[str, type[Table]] = {"search": Table, "transfer": Transfer, "prune": Table}
 LISTS = {"search": ("runs",), "transfer": ("runs", "searched"), "prune": ("runs",)}
-PICKS = ("evolved", "random")
+PICKS = ("evolved", "random", "grid")
 PRUNED = ("pruned", "uniform")
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_]*")
 
@@ -109,11 +109,14 @@ def _weights(tree: Mapping[str, Any], section: str) -> Iterator[str]:
     """Check the weight files that the listed runs name; a recipe may rest while no run needs it."""
     checked = set()
     for run in [run for key in LISTS[section] for run in names(tree, section, key)]:
-        weights = _recipe(tree, section, run).get("weights")
+        recipe, where = _recipe(tree, section, run), f"params.yaml: {section}.recipes.{run}"
+        if section == "search":
+            recipe, where = recipe.get("training", {}), f"{where}.training"
+        weights = recipe.get("weights") if isinstance(recipe, dict) else None
         if isinstance(weights, dict) and {"file", "sha256"} <= set(weights):
             pair = (str(weights["file"]), str(weights["sha256"]))
             if pair not in checked:
-                yield from _file(f"params.yaml: {section}.recipes.{run}.weights", *pair)
+                yield from _file(f"{where}.weights", *pair)
             checked.add(pair)
 
 
@@ -154,11 +157,17 @@ def _searched(tree: Mapping[str, Any]) -> Iterator[str]:
                 f"{where}.backbone_options.search: {options['search']!r} is not in search.runs: "
                 f"known are {', '.join(searches) or 'none'}"
             )
-        elif options["pick"] not in PICKS:
+        elif options["pick"] not in (methods := _methods(tree, options["search"])):
             yield (
-                f"{where}.backbone_options.pick must be {' or '.join(PICKS)}, "
-                f"not {options['pick']!r}"
+                f"{where}.backbone_options.pick must be {' or '.join(methods)}, which the search "
+                f"{options['search']} has, not {options['pick']!r}"
             )
+
+
+def _methods(tree: Mapping[str, Any], search: str) -> list[str]:
+    """Return the methods of a search; all there are where it has not its form."""
+    found = _recipe(tree, "search", search).get("methods")
+    return [x for x in found if x in PICKS] if isinstance(found, list) else list(PICKS)
 
 
 def _not_searched(tree: Mapping[str, Any]) -> Iterator[str]:

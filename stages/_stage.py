@@ -24,31 +24,42 @@ _EXPECTED = (ValueError, OSError)
 
 
 def run(
-    stage: str, main: Callable[..., str], params: type | None, *, item: str | None = None
+    stage: str,
+    main: Callable[..., str],
+    params: type | None,
+    *,
+    item: str | None = None,
+    show: Callable[..., str] | None = None,
 ) -> None:
     """Run `main` (with the item's name where the stage has items) as `python -m stages.<stage>`.
 
-    `main` returns the result line. A ValueError or OSError becomes one line on stderr and exit 1;
-    any other error is a bug of ours and keeps its traceback.
+    `main` returns the result line. With `--show` the stage runs nothing and prints what `show`
+    returns. A ValueError or OSError becomes one line on stderr and exit 1; any other error is a bug
+    of ours and keeps its traceback.
     """
-    arguments = _arguments(stage, main, params, item)
+    arguments, only_show = _arguments(stage, main, params, item, show)
     name = f"{stage}@{arguments[0]}" if arguments else stage
     start = time.perf_counter()
     try:
-        result = main(*arguments)
+        result = show(*arguments) if show and only_show else main(*arguments)
     except _EXPECTED as error:
         if os.environ.get("CXR_TRACEBACK") == "1":
             raise
         print(f"{name}: error: {_line(error)}", file=sys.stderr, flush=True)
         sys.exit(1)
+    if only_show:
+        print(result, flush=True)
+        return
     seconds = time.perf_counter() - start
     _note_host(name, seconds)
     print(f"{name}: {result} ({seconds:.1f} s)", flush=True)
 
 
 def _arguments(
-    stage: str, main: Callable[..., str], params: type | None, item: str | None
-) -> list[str]:
+    stage: str, main: Callable[..., str], params: type | None, item: str | None,
+    show: Callable[..., str] | None,
+) -> tuple[list[str], bool]:  # fmt: skip
+    """Return the item's name, if the stage has items, and whether only to show."""
     module = sys.modules[main.__module__]
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{stage}",
@@ -58,8 +69,10 @@ def _arguments(
     )
     if item:
         parser.add_argument(item, help=f"the {item}'s name in params.yaml")
+    if show:
+        parser.add_argument("--show", action="store_true", help=show.__doc__)
     parsed = parser.parse_args()
-    return [getattr(parsed, item)] if item else []
+    return [getattr(parsed, item)] if item else [], bool(show and parsed.show)
 
 
 def _describe(stage: str, params: type) -> str:

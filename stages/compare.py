@@ -108,7 +108,8 @@ def read_searches(names: list[str], reports: Path) -> list[Search]:
             name=name,
             metrics=metrics,
             candidates=_rows(folders[name] / "plots/candidates.csv"),
-            figures=_plots(folders[name], "front", "progress"),
+            finalists=_rows(folders[name] / "plots/finalists.csv"),
+            figures=_plots(folders[name], "front", "progress", "finalists", "winner"),
         )
         for name, metrics in _metrics(folders).items()
     ]

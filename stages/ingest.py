@@ -47,8 +47,7 @@ def ingest(root: Path, dataset: str, keep: Keep) -> tuple[pd.DataFrame, np.ndarr
             f"{root}: of the {len(listed)} images that {dataset}'s tables list not one is there, "
             f"first {first!r}: {reader.SOURCE.hint}"
         )
-    facts, thumbnails = intake.take_in(root, list(table["image"]), keep)
-    intake.forget_others(root, list(table["image"]), keep)
+    facts, thumbnails = intake.take_in(root, table["image"].tolist(), keep)
     table = _named(pd.concat([table, facts], axis="columns"), dataset)
     absent, unlisted = _gaps.between(listed, files, reader)
     rows = [(name, "absent") for name in absent] + [(name, "unlisted") for name in unlisted]

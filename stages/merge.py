@@ -151,7 +151,9 @@ def _thumbnails(
         for dataset, part in zip(datasets, manifests, strict=True)
     ]
     names = pd.Index(pd.concat([part["image"] for part in manifests], ignore_index=True))
-    return np.concatenate(parts)[names.get_indexer(pd.Index(table["image"]))]
+    rows = names.get_indexer(pd.Index(table["image"]))
+    joined = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    return joined if np.array_equal(rows, np.arange(len(joined))) else joined[rows]
 
 
 def _read(dataset: str) -> pd.DataFrame:

@@ -39,7 +39,7 @@ class Params:
 
 def kept(manifest: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
     """Return the manifest's rows that some fold uses, sorted by image."""
-    missing = set(manifest["image"]) ^ set(splits["image"])
+    missing = set(manifest["image"].tolist()) ^ set(splits["image"].tolist())
     if missing:
         raise ValueError(
             f"{SPLITS} and {MANIFEST} differ in {len(missing)} images, first {min(missing)}: "
@@ -76,9 +76,9 @@ def shards(table: pd.DataFrame, rows: pd.DataFrame) -> list[slice]:
     """Return the rows of each shard: those of `rows` among the images of one of the manifest's shards."""
     from cxr.intake import pixels
 
-    names = table["image"].sort_values(kind="stable").reset_index(drop=True)
-    left = names.isin(rows["image"])
-    ends = [int(left[part].sum()) for part in pixels.shards(list(names))]
+    names = table["image"].sort_values(kind="stable")
+    left = names.isin(rows["image"]).to_numpy()
+    ends = [int(left[part].sum()) for part in pixels.shards(names.tolist())]
     stops = list(itertools.accumulate(ends))
     cut = (slice(stop - length, stop) for stop, length in zip(stops, ends, strict=True) if length)
     return list(cut)
@@ -95,7 +95,7 @@ def main() -> str:
     rows = kept(table, artifacts.read_csv(SPLITS, dtype=str, keep_default_na=False))
     words = ", ".join(name for name, _ in chain)
     progress.say(f"sending {len(rows)} images through {words}")
-    ready = pixels.Pixels(SCRATCH / "pixels" / pixels.key(settings.steps), list(rows["sha256"]))
+    ready = pixels.Pixels(SCRATCH / "pixels" / pixels.key(settings.steps), rows["sha256"].tolist())
     size_px = prepared.write(
         PREPARED,
         lambda part: pictures(RAW, rows.iloc[part], chain, ready),

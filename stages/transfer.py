@@ -30,8 +30,8 @@ class Searched:
 
     search: str
     """a run of search"""
-    pick: Literal["evolved", "random"]
-    """the network that evolution found, or the best of the random ones"""
+    pick: Literal["evolved", "random", "grid"]
+    """which method's network, of those that the search has"""
 
 
 def tasks(

@@ -139,6 +139,37 @@ def test_csv_floats_come_back_bit_for_bit(
     assert back[known].tobytes() == wanted[known].tobytes()
 
 
+CELLS = {
+    "word": st.text(st.sampled_from("aä +,\"'\r\n\\"), max_size=3),
+    "text": st.sampled_from(["", "a", "ä b", None]),
+    "number": st.floats(),
+    "count": st.integers(-(2**63), 2**63 - 1),
+    "known": st.sampled_from([0, 7, -3, pd.NA]),
+    "flag": st.booleans(),
+}
+KINDS = {"word": object, "text": "str", "known": "Int64"}
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_csv_is_what_pandas_writes(data: st.DataObject) -> None:
+    names = data.draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, unique=True))
+    rows = data.draw(st.lists(st.tuples(*(CELLS[name] for name in names)), max_size=4))
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    table = pd.DataFrame(
+        {name: pd.Series(cells, dtype=KINDS.get(name)) for name, cells in columns.items()}
+    )
+    expected = table.to_csv(index=False, lineterminator="\n")
+    assert artifacts._plain_csv(table) in ("", expected)
+
+
+def test_csv_of_a_plain_table_takes_the_short_way() -> None:
+    table = pd.DataFrame(
+        {"x": [0.1, -0.0, math.nan, 1e22], "n": [1, 2, 3, -4], "word": list("abcd")}
+    )
+    assert artifacts._plain_csv(table) == "x,n,word\n0.1,1,a\n-0.0,2,b\n,3,c\n1e+22,-4,d\n"
+
+
 def test_csv_single_precision_comes_back_bit_for_bit(tmp_path: Path) -> None:
     numbers = np.float32([0.1, 1 / 3, 1e-42, 3.4e38, 16777217])
     artifacts.write_csv(tmp_path / "a.csv", pd.DataFrame({"x": numbers}))

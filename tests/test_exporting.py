@@ -15,16 +15,14 @@ from cxr import artifacts, exporting, numerics, seeding
 from cxr.backbones import surgery
 from cxr.training import loop, models
 from cxr.training.network import build, last_layer
+from tests.architectures.cases import cells, stage
 from tests.training.recipes import tiny
 
 numerics.exact_torch()
 SIZE_PX = 32
-STAGES = [
-    {"block": "plain", "width": 8, "depth": 1, "kernel": 3},
-    {"block": "residual", "width": 16, "depth": 1, "kernel": 3},
-]
-SMALL = {"backbone": "searched", "backbone_options": {"stem": 8, "stages": STAGES}}
-INVERTED = {"block": "inverted", "width": 16, "depth": 2, "kernel": 5, "expansion": 2}
+STAGES = [stage(width=8, depth=1), stage("residual", depth=1)]
+SMALL = {"backbone": "searched", "backbone_options": cells(*STAGES, stem=8)}
+INVERTED = stage("inverted", kernel=5)
 ABOUT = {"fold": 0, "model": "toy"}
 
 
@@ -87,7 +85,7 @@ def test_any_number_of_images_at_once(content, member, images, batch):
 
 def test_labels_that_combine_come_through_a_sigmoid(tmp_path, images):
     changes = {"loss": "bce", "mean": 0.3, "std": 0.5, "backbone": "searched"}
-    inverted = {"stem": 8, "stages": [INVERTED]}
+    inverted = cells(INVERTED, stem=8)
     member = models.load(save(tmp_path / "toy", backbone_options=inverted, **changes), 0)
     content = exporting.to_onnx(member, size_px=SIZE_PX, about=ABOUT)
     assert exporting.compare(content, member, images) <= exporting.LARGEST_DIFFERENCE

@@ -48,3 +48,17 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_say_prints_one_line_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     progress.say("320 patients")
     assert capsys.readouterr() == ("", "  320 patients\n")
+
+
+def test_the_pace_counts_what_was_done_and_forgets_what_was_not(monkeypatch):
+    clock = iter([0.0, 10.0, 20.0, 100.0, 130.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    pace = progress.Pace()
+    assert pace.seconds(5) is None
+    with pace.measure() as done:
+        done(4)
+    with pace.measure() as done:  # from 20: replayed, not worked
+        done(0)
+    with pace.measure() as done:
+        done(4)
+    assert pace.seconds(16) == 80.0  # 40 s for 8

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -89,6 +91,81 @@ def test_a_worker_that_is_renewed_is_not_worth_a_word(python: Callable[..., obje
     assert done.stderr == ""  # type: ignore[attr-defined]
 
 
+def first_kills(work: tuple[int, str]) -> bytes:
+    """The first two runs of item 3 end as the kernel ends a process that has too much memory."""
+    index, folder = work
+    for name in ("first", "second"):
+        mark = Path(folder) / name
+        if index == 3 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return draw(index)
+
+
+def always_kills(work: tuple[int, str]) -> int:
+    index, folder = work
+    if index == 3:
+        (Path(folder) / f"{os.getpid()}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return index
+
+
+def leave(index: int) -> int:
+    time.sleep(0.01 if index else 60)
+    return index
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_a_killed_worker_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str], chunk: int
+) -> None:
+    monkeypatch.setenv("CXR_WORKERS", "2")
+    items = [(index, str(tmp_path)) for index in range(11)]
+    found = workers.run(first_kills, items, words="drawing", chunk=chunk)
+    assert found == list(map(draw, range(11)))
+    assert len(list(tmp_path.iterdir())) == 2
+    told = capfd.readouterr().err
+    assert told.count("drawing: a worker was killed (out of memory?); what it left undone") == 2
+
+
+def test_workers_that_are_killed_again_and_again_end_the_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All others are finished first; then nothing is between the losses."""
+    monkeypatch.setenv("CXR_WORKERS", "2")
+    items = [(index, str(tmp_path)) for index in range(8)]
+    arrived = []
+    with pytest.raises(ValueError, match="killed before anything was finished") as told:
+        for number, _ in workers.arrivals(always_kills, items, words="training"):
+            arrived.append(number)
+    assert sorted(arrived) == [0, 1, 2, 4, 5, 6, 7]
+    assert "training: 3 times in a row" in str(told.value)
+    assert "1 of 8 are missing: too little memory? Lower CXR_WORKERS (now 2 processes)" in str(
+        told.value
+    )
+    assert len(list(tmp_path.iterdir())) >= workers.LOSSES
+    assert workers.run(draw, range(3), words="drawing") == list(map(draw, range(3)))
+
+
+@pytest.mark.parametrize("processes", ["1", "2", "3"])
+def test_arrivals_are_every_item_with_its_place(
+    monkeypatch: pytest.MonkeyPatch, processes: str
+) -> None:
+    monkeypatch.setenv("CXR_WORKERS", processes)
+    found = list(workers.arrivals(draw, range(11), words="drawing"))
+    assert len(found) == 11 and dict(found) == {index: draw(index) for index in range(11)}
+
+
+def test_what_is_finished_first_arrives_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Item 0 takes a minute; the others come meanwhile, and leaving stops it without a word."""
+    monkeypatch.setenv("CXR_WORKERS", "2")
+    start = time.monotonic()
+    arriving = workers.arrivals(leave, range(5), words="waiting")
+    assert [next(arriving) for _ in range(4)] == [(index, index) for index in range(1, 5)]
+    arriving.close()
+    assert time.monotonic() - start < 30
+
+
 @pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", ""])
 def test_a_number_of_workers_that_is_none_is_refused(
     monkeypatch: pytest.MonkeyPatch, wanted: str
@@ -108,3 +185,24 @@ def test_count_follows_the_cores_that_this_process_may_use(
     program = "from cxr import workers; print(workers.count())"
     done = python("-c", program, prefix=("taskset", "-c", "0"))
     assert done.stdout == "1\n"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_work_beside_gives_what_it_would_here(
+    monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    monkeypatch.setenv("CXR_WORKERS", str(processes))
+    with workers.beside(where, 7) as wait:
+        index, process, missing = wait()
+    assert (index, missing) == (7, [])
+    assert (process == os.getpid()) == (processes == 1)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_error_of_work_beside_is_raised_where_it_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    monkeypatch.setenv("CXR_WORKERS", str(processes))
+    said = pytest.raises(ValueError, match="image 3 can't be read: fetch it again")
+    with workers.beside(refuse_three, 3) as wait, said:
+        wait()

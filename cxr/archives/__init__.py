@@ -149,7 +149,8 @@ def close() -> None:
 
 def is_litter(name: str) -> bool:
     """Say whether a file of this name is what a file manager leaves behind."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    path = f"/{name}/"
+    return "/." in path or "/__MACOSX/" in path
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """Backbones by timm name, for one grey channel, from scratch or from a local safetensors file.
 
 timm: https://github.com/huggingface/pytorch-image-models. `searched` is no timm name: it stands for
-the family that the search draws from, see `cxr.backbones.staged`.
+the families that the search draws from, see `cxr.architectures`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import timm
 import torch
 from torch import nn
 
 from cxr import artifacts, seeding
-from cxr.backbones import staged
+from cxr.backbones import searched
 
 SEARCHED = "searched"
-"""The name under which `options` are an architecture of `cxr.backbones.staged`."""
+"""The name under which `options` are a network of `cxr.architectures`."""
 
 
 def create(
@@ -32,7 +32,7 @@ def create(
     """
     if name == SEARCHED:
         with seeding.torch_global(seed, *stream):
-            return staged.build(options)
+            return searched.build(options)
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:8])
         raise ValueError(f"unknown backbone {name!r}: timm has no such network; near it: {near}")
@@ -45,14 +45,43 @@ def features(network: nn.Module) -> int:
     return int(getattr(network, "head_hidden_size", None) or network.num_features)  # type: ignore[arg-type]
 
 
-def load_weights(network: nn.Module, path: Path, *, sha256: str) -> None:
+class Taken(NamedTuple):
+    """How many of a network's parameters a weight file gave."""
+
+    taken: int
+    all: int
+
+
+def load_weights(network: nn.Module, path: Path, *, sha256: str, partial: bool = False) -> Taken:
     """Load tensors under timm's names into `network`, folding an RGB stem into the grey channel.
 
     The fold sums the stem's weights over the colours: the same as repeating the grey channel, exact
-    where the normalisation is equal across colours, up to zero-padded borders elsewhere. Raises
+    where the normalisation is equal across colours, up to zero-padded borders elsewhere. `partial`
+    takes just the tensors of equal name and shape, for a network that is not the file's own. Raises
     ValueError on another content than `sha256` names, on a missing or misshapen tensor, and on an
-    unexpected one other than the classifier's.
+    unexpected one other than the classifier's; if `partial`, only where no parameter fits.
     """
+    tensors, classifier = _tensors(network, path, sha256)
+    expected = network.state_dict()
+    missing = [k for k in expected if k not in tensors and not k.endswith("num_batches_tracked")]
+    extra = [k for k in tensors if k not in expected and not k.startswith(classifier)]
+    shapes = [k for k in expected if k in tensors and tensors[k].shape != expected[k].shape]
+    fitting = {k: v for k, v in tensors.items() if k in expected and k not in shapes}
+    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    taken = Taken(sum(size for k, size in sizes.items() if k in fitting), sum(sizes.values()))
+    if taken.taken == 0 if partial else missing or extra or shapes:
+        raise ValueError(
+            f"{path} does not fit the backbone: {len(missing)} tensors missing {missing[:3]}, "
+            f"{len(extra)} unexpected {extra[:3]}, {len(shapes)} of another shape {shapes[:3]}"
+        )
+    network.load_state_dict(fitting, strict=False)
+    return taken
+
+
+def _tensors(
+    network: nn.Module, path: Path, sha256: str
+) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
+    """Read a weight file, its stem folded to grey; return it and what its classifier's names start with."""
     content_hash = hashlib.sha256(_bytes(path)).hexdigest()
     if content_hash != sha256:
         raise ValueError(f"{path} has sha256 {content_hash}, the recipe asks for {sha256}")
@@ -61,17 +90,7 @@ def load_weights(network: nn.Module, path: Path, *, sha256: str) -> None:
     stem = f"{_first(config['first_conv'])}.weight"
     if stem in tensors and tensors[stem].shape[1] == 3:
         tensors[stem] = tensors[stem].sum(dim=1, keepdim=True)
-    classifier = tuple(f"{part}." for part in _all(config["classifier"]))
-    expected = network.state_dict()
-    missing = [k for k in expected if k not in tensors and not k.endswith("num_batches_tracked")]
-    extra = [k for k in tensors if k not in expected and not k.startswith(classifier)]
-    shapes = [k for k in expected if k in tensors and tensors[k].shape != expected[k].shape]
-    if missing or extra or shapes:
-        raise ValueError(
-            f"{path} does not fit the backbone: {len(missing)} tensors missing {missing[:3]}, "
-            f"{len(extra)} unexpected {extra[:3]}, {len(shapes)} of another shape {shapes[:3]}"
-        )
-    network.load_state_dict({k: v for k, v in tensors.items() if k in expected}, strict=False)
+    return tensors, tuple(f"{part}." for part in _all(config["classifier"]))
 
 
 def _bytes(path: Path) -> bytes:

@@ -5,7 +5,9 @@ and the branches added to it lose the same channel. Torch-Pruning traces such gr
 2023, "DepGraph: Towards Any Structural Pruning", https://github.com/VainF/Torch-Pruning). A group
 is left out, hence kept whole, where a cut is not one choice of channels for all its layers: at
 convolutions in groups, at splits, at norms over channels, at parameters outside of layers, and at
-the network's output.
+the network's output. One norm over channels can be cut: GroupNorm of 8 channels a group, where as
+many are kept as fill groups; what is kept finds itself among new neighbours there, so that its mean
+and variance change and only training puts that right.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import torch
 import torch_pruning
 from torch import nn
 from torch_pruning import ops
+
+from cxr.architectures import CHANNELS_PER_NORM_GROUP
 
 # What may stand in a group beside its layers: it changes neither the number nor the order of channels.
 _PASSES = (ops.OPTYPE.ELEMENTWISE, ops.OPTYPE.RESHAPE, ops.OPTYPE.CONCAT)
@@ -37,9 +41,11 @@ class Group:
     depthwise: tuple[str, ...]
     """convolutions within single channels: one filter per channel too"""
     norms: tuple[str, ...]
-    """BatchNorm layers over exactly these channels"""
+    """BatchNorm and GroupNorm layers over exactly these channels"""
     takers: tuple[tuple[str, int], ...]
     """layers that read the channels, and how many inputs of the layer each channel is"""
+    multiple: int = 1
+    """kept channels must be so many, or a multiple: a GroupNorm's groups stay full"""
 
 
 def groups(network: nn.Module, *, size_px: int, ignored: Sequence[nn.Module]) -> list[Group]:
@@ -61,10 +67,11 @@ def keep(
 
     Nearly every parameter is a new object afterwards: make optimizers and averages anew. Raises
     ValueError for a group that is not there, for indices that are not ascending channels of it, for
-    a frozen parameter, and if a layer comes out with other channels than were asked for.
+    a number of them that leaves a GroupNorm's group unfilled, for a frozen parameter, and if a layer
+    comes out with other channels than were asked for.
     """
     graph, found = _traced(network, size_px=size_px, ignored=ignored)
-    _check(kept, {group.name: group.channels for group in found})
+    _check(kept, {group.name: group for group in found})
     for group in found:
         gone = sorted(set(range(group.channels)) - set(kept.get(group.name, range(group.channels))))
         if gone:
@@ -73,7 +80,16 @@ def keep(
                 root, graph.get_pruner_of_module(root).prune_out_channels, gone
             )
             cut.prune(record_history=False)
+            _regroup(network, group)
     _check_cut(network, found, kept)
+
+
+def _regroup(network: nn.Module, group: Group) -> None:
+    """Divide the channels left to a GroupNorm into groups as large as before: Torch-Pruning doesn't."""
+    for name in group.norms:
+        layer = network.get_submodule(name)
+        if isinstance(layer, nn.GroupNorm):
+            layer.num_groups = layer.num_channels // CHANNELS_PER_NORM_GROUP
 
 
 def _traced(
@@ -131,6 +147,10 @@ def _group(
         if kind == ops.OPTYPE.BN:
             if same and module.num_features == channels:
                 norms[names[module]] = module
+        elif kind == ops.OPTYPE.GN:
+            if not same or not _in_eights(module, channels):
+                return None
+            norms[names[module]] = module
         elif kind == ops.OPTYPE.DEPTHWISE_CONV and _is_depthwise(module):
             if not same or module.out_channels != channels:
                 return None
@@ -155,7 +175,15 @@ def _group(
         depthwise=tuple(ordered[1]),
         norms=tuple(ordered[2]),
         takers=tuple((name, takers[name]) for name in ordered[3]),
+        multiple=CHANNELS_PER_NORM_GROUP
+        if any(isinstance(norm, nn.GroupNorm) for norm in norms.values())
+        else 1,
     )
+
+
+def _in_eights(norm: nn.GroupNorm, channels: int) -> bool:
+    """Tell whether a GroupNorm is over just these channels, in groups of 8."""
+    return norm.num_channels == channels == norm.num_groups * CHANNELS_PER_NORM_GROUP
 
 
 def _is_depthwise(layer: Any) -> bool:
@@ -176,17 +204,23 @@ def _check_trainable(network: nn.Module) -> None:
         )
 
 
-def _check(kept: Mapping[str, Sequence[int]], channels: Mapping[str, int]) -> None:
+def _check(kept: Mapping[str, Sequence[int]], found: Mapping[str, Group]) -> None:
     for name, indices in kept.items():
-        if name not in channels:
+        if name not in found:
             raise ValueError(
-                f"no group {name!r} to cut channels from: known are {', '.join(channels) or 'none'}"
+                f"no group {name!r} to cut channels from: known are {', '.join(found) or 'none'}"
             )
-        inside = [index for index in indices if 0 <= index < channels[name]]
+        channels, multiple = found[name].channels, found[name].multiple
+        inside = [index for index in indices if 0 <= index < channels]
         if not indices or list(indices) != sorted(set(inside)):
             raise ValueError(
-                f"group {name} has channels 0..{channels[name] - 1}; the kept ones must be some of "
+                f"group {name} has channels 0..{channels - 1}; the kept ones must be some of "
                 f"them, ascending, none twice, not {_short(indices)}"
+            )
+        if len(indices) % multiple:
+            raise ValueError(
+                f"group {name} runs through a GroupNorm of {multiple} channels a group: keep a "
+                f"multiple of {multiple}, not {len(indices)}"
             )
 
 

@@ -60,21 +60,22 @@ def read(
     header = _cut([name.strip() for name in next(records, (0, []))[1]], 0)
     _check_header(header, columns, where)
     lines: list[int] = []
-    cells_of: list[list[str]] = [[] for _ in header]
+    rows: list[list[str]] = []
     odd: list[tuple[int, str]] = []
     for line, cells in records:
-        if not "".join(cells).strip():
+        if not cells[0].strip() and not "".join(cells).strip():
             continue
         _check_length(len(lines) + len(odd) + 1, len(header), where)
-        cells = _cut(cells, len(header))
+        if len(cells) != len(header):
+            cells = _cut(cells, len(header))
         if len(cells) != len(header):
             odd.append((line, f"{len(cells)} cells, the header has {len(header)}"))
             continue
         lines.append(line)
-        for column, cell in zip(cells_of, cells, strict=True):
-            column.append(cell)
+        rows.append(cells)
     refuse(where, odd, cure='put cells that hold commas into "quotes"')
-    named = {name: column for name, column in zip(header, cells_of, strict=True) if name}
+    by_column = list(zip(*rows, strict=True)) or [()] * len(header)
+    named = {name: list(column) for name, column in zip(header, by_column, strict=True) if name}
     return pd.DataFrame(named, lines, dtype=str)
 
 
@@ -114,7 +115,8 @@ def _lines(content: bytes, where: str, encoding: str, fallback: str) -> Iterator
         raise ValueError(f"{where} is no text: row {row} holds a zero byte: {_SAVE_AGAIN}")
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     for row, match in enumerate(_LINE.finditer(content, start), 1):
-        if match.end() - match.start() > LONGEST_LINE_BYTES:
+        line = match[0]
+        if len(line) > LONGEST_LINE_BYTES:
             raise ValueError(
                 f"{where}: row {row} has more than {LONGEST_LINE_BYTES} bytes: is it a table? {_SAVE_AGAIN}"
             )
@@ -122,11 +124,16 @@ def _lines(content: bytes, where: str, encoding: str, fallback: str) -> Iterator
             raise ValueError(
                 f"{where} has more than {row - 1} lines: take out those that are empty"
             )
-        yield _line(match[0], f"{where}: row {row}", encoding, fallback)
+        try:
+            text = line.decode(encoding)
+        except UnicodeDecodeError:
+            text = _odd_line(line, f"{where}: row {row}", encoding, fallback)
+        yield text
 
 
-def _line(content: bytes, where: str, encoding: str, fallback: str) -> str:
-    """Decode one line, as `fallback` if it is not `encoding`."""
+def _odd_line(content: bytes, where: str, encoding: str, fallback: str) -> str:
+    """Decode one line that is not `encoding` as `fallback`."""
+    odd = b""
     for name in filter(None, (encoding, fallback)):
         try:
             return content.decode(name)

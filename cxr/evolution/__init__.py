@@ -1,1 +1,1 @@
-"""NSGA-II on plain genomes: genes, sorting, selection, variation, survival, and records of what was evaluated."""
+"""NSGA-II, random and exhaustive search on plain genomes with successive halving, and records of what was evaluated."""

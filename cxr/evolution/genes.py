@@ -1,17 +1,20 @@
 """What a search works on: genes, genomes, and what their evaluation said.
 
 A *gene* is one choice among `size` values, a *genome* the tuple of one value per gene, a
-*generation* the list of genomes that are evaluated side by side. A *search* is a generator: it
-yields a generation, is sent its objectives in the same order, and returns everything evaluated. So
-it neither knows what a genome stands for nor where the evaluation runs.
+*generation* the list of genomes that are compared side by side. A *rung* is how much is spent on
+judging one genome: all of a generation are judged at rung 0, the best of them again, at more
+expense, at rung 1, and so on up to the *top rung*. A *search* is a generator: it yields what to
+judge next (all at one rung), is sent the objectives in the same order, and returns every
+evaluation. So it neither knows what a genome or a rung stands for nor where the evaluation runs.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -26,6 +29,9 @@ class Gene:
     """How many values there are: 0 .. size - 1."""
     ordered: bool
     """Whether near values mean similar things: mutation then steps to near ones, else it redraws."""
+    group: str = ""
+    """Genes of one group mean something together (a stage's): half of the children inherit a group
+    whole. "" : the gene stands for itself."""
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -36,12 +42,22 @@ Genome: TypeAlias = tuple[int, ...]
 """One value per gene, in the genes' order."""
 
 
+class Asked(NamedTuple):
+    """What a search wants judged."""
+
+    genome: Genome
+    rung: int
+    """0 is the cheapest."""
+
+
 @dataclass(frozen=True)
 class Evaluated:
     """A genome and what its evaluation said; raises ValueError for an objective that is no number."""
 
     generation: int
     """When it was evaluated; 0 is the first generation."""
+    rung: int
+    """At what expense; a genome that climbs stands in the list once per rung."""
     genome: Genome
     objectives: tuple[float, ...]
     """All to be minimised."""
@@ -54,17 +70,17 @@ class Evaluated:
             )
 
 
-Search: TypeAlias = Generator[list[Genome], list[tuple[float, ...]], list[Evaluated]]
-"""Yields a generation to evaluate, is sent its objectives in order, returns all in order."""
+Search: TypeAlias = Generator[list[Asked], list[tuple[float, ...]], list[Evaluated]]
+"""Yields what to judge, all at one rung, is sent the objectives in order, returns all in order."""
 
 
 def evaluated(
-    generation: int, genomes: Sequence[Genome], objectives: Sequence[tuple[float, ...]]
+    generation: int, asked: Sequence[Asked], objectives: Sequence[tuple[float, ...]]
 ) -> list[Evaluated]:
-    """Put a generation's genomes and the objectives that were sent for them together."""
+    """Put what was asked and the objectives that were sent for it together."""
     return [
-        Evaluated(generation, genome, tuple(values))
-        for genome, values in zip(genomes, objectives, strict=True)
+        Evaluated(generation, rung, genome, tuple(values))
+        for (genome, rung), values in zip(asked, objectives, strict=True)
     ]
 
 
@@ -73,12 +89,18 @@ def objectives_NM(members: Sequence[Evaluated]) -> np.ndarray:
     return np.array([member.objectives for member in members], dtype=np.float64)
 
 
-def check(genes: Sequence[Gene], *, population: int, generations: int) -> None:
+def check(genes: Sequence[Gene], *, rungs: Sequence[int], generations: int) -> None:
     """Raise ValueError for a search that can't run."""
     if not genes:
         raise ValueError("a search needs at least one gene: the space offers no choice")
-    if population < 2 or generations < 1:
+    if not rungs or rungs[0] < 2 or generations < 1:
         raise ValueError(
-            "a search needs a population of at least 2 and at least 1 generation, "
-            f"not {population} and {generations}"
+            "a search needs a population of at least 2 at its first rung and at least 1 "
+            f"generation, not {list(rungs)} and {generations}"
+        )
+    falls = all(lower > upper for lower, upper in itertools.pairwise(rungs))
+    if not falls or rungs[-1] < 1:
+        raise ValueError(
+            "each rung must judge fewer networks than the one below, the top rung at least 1, not "
+            f"{list(rungs)}: leave a rung out or lower its number"
         )

@@ -40,11 +40,19 @@ class Novelty:
 
     def admit(self, genome: Genome) -> bool:
         """Say whether `genome` is allowed and the first of its identity; remember it if so."""
-        mark = self._identity(genome)
-        if mark in self._passed or not self._allowed(genome):
+        if not list(self.fresh([genome])):
             return False
-        self._passed.add(mark)
+        self._passed.add(self._identity(genome))
         return True
+
+    def fresh(self, candidates: Iterable[Genome]) -> Iterator[Genome]:
+        """Yield those that would pass, each identity once; none is remembered."""
+        seen: set[Hashable] = set()
+        for genome in candidates:
+            mark = self._identity(genome)
+            if mark not in self._passed and mark not in seen and self._allowed(genome):
+                seen.add(mark)
+                yield genome
 
     def first(self, candidates: Iterable[Genome]) -> Genome | None:
         """Return the first candidate that passes; None if none does."""

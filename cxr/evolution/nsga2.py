@@ -3,6 +3,8 @@
 Source: Deb et al. (2002), section III-C (see `sorting`). Differences: no genome is evaluated twice,
 a genome that is not allowed is redrawn instead of ranked by its violation, and the crowding
 distances in the choice of parents are those among the survivors, not in the union they came from.
+A generation may be judged on several rungs (see `halving`): only what reached the top rung can
+become a parent, so a network that was judged cheaply never outlives one that was judged in earnest.
 
 Every draw has a stream of its own, named by generation, place and attempt: a search of 10
 generations is the exact beginning of one of 20.
@@ -16,8 +18,8 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 import numpy as np
 
 from cxr import seeding
-from cxr.evolution import novelty, selection, sorting, survival, variation
-from cxr.evolution.genes import Evaluated, Gene, Genome, Search, check, evaluated, objectives_NM
+from cxr.evolution import grains, halving, novelty, selection, sorting, survival, variation
+from cxr.evolution.genes import Evaluated, Gene, Genome, Search, check
 
 CHILDREN = 100
 """How often a child is tried for one place in a generation, before a uniform draw takes it."""
@@ -26,21 +28,33 @@ CHILDREN = 100
 def nsga2(
     genes: Sequence[Gene],
     *,
-    population: int,
+    rungs: Sequence[int],
     generations: int,
     seed: int,
     stream: tuple[str | int, ...],
     allowed: Callable[[Genome], bool],
     identity: Callable[[Genome], Hashable] = novelty.itself,
     initial: Sequence[Genome] = (),
+    grain: Sequence[float] = (),
+    draws: int = 1,
+    prefer: Callable[[list[Genome]], int] = lambda genomes: 0,
 ) -> Search:
-    """Search; each generation holds `population` allowed genomes of identities not seen before.
+    """Search; each generation holds rungs[0] allowed genomes of identities not seen before.
 
-    Generation 0: of `initial` the allowed ones, at most `population` of them, then uniform draws.
-    Where the space is used up a generation is smaller, and an empty one ends the search. Raises
-    ValueError, when first asked for a generation, if no allowed genome is found at all.
+    rungs[k] of them are judged at rung k (strictly falling; one rung: no halving). Generation 0: of
+    `initial` the allowed ones, as many as there are places, then uniform draws. Where the space is
+    used up a generation is smaller, and an empty one ends the search.
+
+    Who climbs, survives and wins is decided by the objectives in their `grain` (see `grains`; by
+    default exactly). From generation 1 on, each place is given to one of up to `draws` new
+    children, the one whose index `prefer` returns: a cheap guess of what is good, which must depend
+    on nothing but what was evaluated so far. The others are forgotten and may come again.
+
+    Raises ValueError, when first asked for a generation, for rungs that don't fall and if no
+    allowed genome is found at all.
     """
-    check(genes, population=population, generations=generations)
+    check(genes, rungs=rungs, generations=generations)
+    population = rungs[0]
     new = novelty.Novelty(allowed, identity)
     names = (*stream, "nsga2")
     everyone: list[Evaluated] = []
@@ -49,13 +63,17 @@ def nsga2(
         if generation == 0:
             genomes = _begin(genes, population, new, initial, seed, *names)
         else:
-            genomes = _children(genes, population, new, parents, seed, *names, generation)
+            known = [parent.genome for parent in parents]
+            standing = grains.objectives_NM(parents, grain)
+            places = _children(genes, population, known, standing, seed, *names, generation)
+            genomes = _choose(places, new, draws, prefer)
         if not genomes:
             break
-        children = evaluated(generation, genomes, (yield genomes))
-        everyone += children
-        union = parents + children
-        parents = [union[index] for index in survival.survivors(objectives_NM(union), population)]
+        judged = yield from halving.climb(generation, genomes, rungs, grain)
+        everyone += judged
+        union = parents + halving.at_top(judged, rungs)
+        objectives = grains.objectives_NM(union, grain)
+        parents = [union[index] for index in survival.survivors(objectives, population)]
     return everyone
 
 
@@ -87,24 +105,30 @@ def _begin(
 
 
 def _children(
-    genes: Sequence[Gene], size: int, new: novelty.Novelty, parents: Sequence[Evaluated],
+    genes: Sequence[Gene], size: int, parents: Sequence[Genome], objectives: np.ndarray,
     seed: int, *names: str | int,
-) -> list[Genome]:  # fmt: skip
-    """Return the next generation: children of the parents; where none is new, uniform draws."""
-    known = [parent.genome for parent in parents]
-    objectives = objectives_NM(parents)
-    genomes: list[Genome] = []
-    while len(genomes) < size:
-        place = (*names, len(genomes))
-        found = new.first(
-            itertools.chain(
-                _offspring(genes, known, objectives, seed, *place),
-                novelty.uniform(genes, seed, *place),
-            )
+) -> Iterator[Iterator[Genome]]:  # fmt: skip
+    """Yield for each place what may stand there: children of the parents, then uniform draws."""
+    for number in range(size):
+        place = (*names, number)
+        yield itertools.chain(
+            _offspring(genes, parents, objectives, seed, *place),
+            novelty.uniform(genes, seed, *place),
         )
-        if found is None:
+
+
+def _choose(
+    places: Iterator[Iterator[Genome]], new: novelty.Novelty, draws: int,
+    prefer: Callable[[list[Genome]], int],
+) -> list[Genome]:  # fmt: skip
+    """Return for each place the preferred of its first `draws` new genomes; end where none is new."""
+    genomes: list[Genome] = []
+    for candidates in places:
+        fresh = list(itertools.islice(new.fresh(candidates), draws))
+        if not fresh:
             break
-        genomes.append(found)
+        genomes.append(fresh[prefer(fresh) if len(fresh) > 1 else 0])
+        new.admit(genomes[-1])
     return genomes
 
 
@@ -119,4 +143,4 @@ def _offspring(
     for attempt in range(CHILDREN):
         rng = seeding.stream(seed, *names, "child", attempt)
         one, other = (parents[selection.tournament(ranks, crowding, rng=rng)] for _ in range(2))
-        yield variation.mutate(variation.crossover(one, other, rng=rng), genes, rng=rng)
+        yield variation.mutate(variation.crossover(one, other, genes, rng=rng), genes, rng=rng)

@@ -9,27 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
-from cxr.evolution import novelty
-from cxr.evolution.genes import Evaluated, Gene, Genome, Search, check, evaluated
+from cxr.evolution import halving, novelty
+from cxr.evolution.genes import Evaluated, Gene, Genome, Search, check
 
 
 def random_search(
     genes: Sequence[Gene],
     *,
-    population: int,
+    rungs: Sequence[int],
     generations: int,
     seed: int,
     stream: tuple[str | int, ...],
     allowed: Callable[[Genome], bool],
     identity: Callable[[Genome], Hashable] = novelty.itself,
+    grain: Sequence[float] = (),
 ) -> Search:
-    """Draw `population` allowed genomes of new identities per generation; see `nsga2` for the rest."""
-    check(genes, population=population, generations=generations)
+    """Draw rungs[0] allowed genomes of new identities per generation; see `nsga2` for the rest.
+
+    Which genomes are drawn does not depend on what was found; who climbs to the next rung does, by
+    the same rule as in `nsga2`.
+    """
+    check(genes, rungs=rungs, generations=generations)
     new = novelty.Novelty(allowed, identity)
     everyone: list[Evaluated] = []
     for generation in range(generations):
         genomes: list[Genome] = []
-        while len(genomes) < population:
+        while len(genomes) < rungs[0]:
             place = (*stream, "random", generation, len(genomes))
             found = new.first(novelty.uniform(genes, seed, *place))
             if found is None:
@@ -37,7 +42,7 @@ def random_search(
             genomes.append(found)
         if not genomes:
             break
-        everyone += evaluated(generation, genomes, (yield genomes))
+        everyone += yield from halving.climb(generation, genomes, rungs, grain)
     if not everyone:
         raise novelty.nothing_allowed()
     return everyone

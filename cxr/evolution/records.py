@@ -1,13 +1,14 @@
 """What was evaluated stays: one small file per task, so that a restart evaluates only the rest.
 
-A task's *key* says, with the name of the folder, all that its result depends on. The process that
-worked on a task writes its record at once, whole or not at all; so `kill -9` loses no more than the
-tasks in progress, and a search that is started again replays its finished part from the records.
+A task's *key* says, with the name of the folder, all that its result depends on. Workers compute;
+the calling process alone writes, each record as its result arrives, whole or not at all. So workers
+need no folder in common with it, `kill -9` loses no more than what is in progress or on its way,
+and a search that is started again replays its finished part from the records.
 """
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,8 +32,11 @@ def evaluate(
     its record, so a fresh one and a replayed one are the same (JSON keeps floats to the bit). A
     damaged record, or one of another key, is evaluated again.
     """
-    missing = [(key, task) for key, task in tasks.items() if _read(folder, key) is None]
-    workers.run(functools.partial(_work, function, folder), missing, words=words)
+    missing = [key for key in tasks if _read(folder, key) is None]
+    work = [tasks[key] for key in missing]
+    with contextlib.closing(workers.arrivals(function, work, words=words)) as arriving:
+        for number, fresh in arriving:
+            _write(folder, missing[number], fresh)
     results = {}
     for key in tasks:
         result = _read(folder, key)
@@ -57,11 +61,9 @@ def _read(folder: Path, key: str) -> dict[str, Any] | None:
     return dict(record["result"])
 
 
-def _work(function: Callable[[Task], dict[str, Any]], folder: Path, task: tuple[str, Task]) -> None:
-    """Evaluate one task and put its result on record, in the process that worked."""
-    key, content = task
-    record = {"key": key, "result": function(content)}
+def _write(folder: Path, key: str, result: dict[str, Any]) -> None:
+    """Put a result on record; raise ValueError, naming the task, if it is no number."""
     try:
-        artifacts.write_json(_path(folder, key), record)
+        artifacts.write_json(_path(folder, key), {"key": key, "result": result})
     except ValueError as error:  # NaN or infinite
         raise ValueError(f"the result of {key} is no number ({error}): did it diverge?") from None

@@ -1,4 +1,4 @@
-"""How a child comes from two parents: uniform crossover, then mutation.
+"""How a child comes from two parents: uniform crossover of genes or of groups of them, then mutation.
 
 Sources: uniform crossover: Syswerda (1989), "Uniform crossover in genetic algorithms", ICGA 3:2-9.
 The probabilities (crossover 0.9, mutation 1/n for n genes): Deb et al. (2002), section IV.
@@ -14,12 +14,23 @@ from cxr.evolution.genes import Gene, Genome
 
 CROSSOVER = 0.9
 """The share of children that take genes of both parents; the others start as the first parent."""
+WHOLE_GROUPS = 0.5
+"""The share of children that inherit groups of genes whole, where there are groups."""
 
 
-def crossover(one: Genome, other: Genome, *, rng: np.random.Generator) -> Genome:
-    """Take each gene from one parent or the other with equal chance; sometimes all from `one`."""
+def crossover(
+    one: Genome, other: Genome, genes: Sequence[Gene], *, rng: np.random.Generator
+) -> Genome:
+    """Take each gene from one parent or the other with equal chance; sometimes all from `one`.
+
+    Where genes have groups, half of the children take each group whole from one of the two.
+    """
     mixed = rng.random() < CROSSOVER
     from_other = rng.integers(2, size=len(one))
+    if any(gene.group for gene in genes) and rng.random() < WHOLE_GROUPS:
+        first = {gene.group: place for place, gene in reversed(list(enumerate(genes)))}
+        places = [first[gene.group] if gene.group else i for i, gene in enumerate(genes)]
+        from_other = from_other[places]
     return tuple(
         b if mixed and take else a for a, b, take in zip(one, other, from_other, strict=True)
     )

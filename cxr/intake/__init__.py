@@ -55,19 +55,11 @@ def stream_packed(root: Path, keep: Keep) -> None:
         _recall(root, name, keep)
 
 
-def forget_others(root: Path, members: Sequence[str], keep: Keep) -> None:
-    """Remove what was kept of archives and images that are no longer there."""
-    used = {block.key for block in _blocks(root, members, keep)}
-    used |= {
-        _record(root, name, keep).stem for name in archives.files(root) if archives.is_tar(name)
-    }
-    for path in sorted(keep.folder.glob("*")):
-        if path.stem not in used:
-            path.unlink()
-
-
 def take_in(root: Path, members: Sequence[str], keep: Keep) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the measured columns and the thumbnails uint8 (N, 32, 32) of these members, in order."""
+    """Return the measured columns and the thumbnails uint8 (N, 32, 32) of these members, in order.
+
+    What was kept of archives and images that are no longer there is removed.
+    """
     known, todo = [], []
     for block in _blocks(root, members, keep):
         found = blocks.read(keep.folder, block)
@@ -84,7 +76,19 @@ def take_in(root: Path, members: Sequence[str], keep: Keep) -> tuple[pd.DataFram
                 f"{keep.folder}/{block.key} was written and can't be read: check the disk"
             )
         known.append((block, found))
+    _forget_others(root, [block for block, _ in known], keep)
     return _gather(known, members)
+
+
+def _forget_others(root: Path, used: Sequence[Block], keep: Keep) -> None:
+    """Remove what was kept of other blocks, and of tars that are no longer there."""
+    stems = {block.key for block in used}
+    stems |= {
+        _record(root, name, keep).stem for name in archives.files(root) if archives.is_tar(name)
+    }
+    for path in sorted(keep.folder.glob("*")):
+        if path.stem not in stems:
+            path.unlink()
 
 
 def _blocks(root: Path, members: Sequence[str], keep: Keep) -> Iterator[Block]:
@@ -101,7 +105,7 @@ def _blocks(root: Path, members: Sequence[str], keep: Keep) -> Iterator[Block]:
         yield from blocks.cut(streamed, state=state)
         rest = set(inner).difference(streamed)
         yield from blocks.cut(sorted(rest), state=state)
-        if rest and archives.is_tar(outer):
+        if rest and archives.is_tar(outer) and not _recall(root, outer, keep):
             _remember(root, outer, keep, streamed)
 
 
@@ -109,11 +113,14 @@ def _by_container(root: Path, members: Sequence[str]) -> dict[str, list[str]]:
     """Return the members of each archive, and under "" the loose files; sorted."""
     outer = [name for name in archives.files(root) if archives.is_archive(name)]
     found: dict[str, list[str]] = {}
-    known = set(outer)
+    known, holders = set(outer), {"": ""}
     for name in sorted(members):
-        parts = name.split("/")
-        heads = ("/".join(parts[:end]) for end in range(1, len(parts)))
-        found.setdefault(next((head for head in heads if head in known), ""), []).append(name)
+        folder = name.rpartition("/")[0]
+        if folder not in holders:
+            parts = folder.split("/")
+            heads = ("/".join(parts[: end + 1]) for end in range(len(parts)))
+            holders[folder] = next((head for head in heads if head in known), "")
+        found.setdefault(holders[folder], []).append(name)
     return found
 
 
@@ -126,9 +133,15 @@ def _gather(
             (0, *facts.BLANK.shape), np.uint8
         )
     names = [name for block, _ in known for name in block.members]
-    table = pd.concat([pd.DataFrame(found) for _, (found, _) in known], ignore_index=True)
-    rows = pd.Index(names).get_indexer(pd.Index(members))
+    columns = {
+        column: [value for _, (found, _) in known for value in found[column]]
+        for column in facts.UNKNOWN
+    }
+    table = pd.DataFrame(columns)
     thumbnails = np.concatenate([small for _, (_, small) in known])
+    if names == list(members):
+        return table, thumbnails
+    rows = pd.Index(names).get_indexer(pd.Index(members))
     return table.iloc[rows].reset_index(drop=True), thumbnails[rows]
 
 

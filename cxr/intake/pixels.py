@@ -42,7 +42,9 @@ def shards(names: Sequence[str]) -> Iterator[slice]:
     A shard ends where an archive does and where ingest's block does, so an archive that is added
     leaves the shards of the others as they are.
     """
-    start, holders = 0, [_holder(name) for name in names]
+    folders = [name.rpartition("/")[0] for name in names]
+    holder = {folder: _holder(folder) for folder in dict.fromkeys(folders)}
+    start, holders = 0, [holder[folder] for folder in folders]
     for row, name in enumerate(names, start=1):
         ends = row == len(names) or holders[row] != holders[start]
         if ends or blocks.ends_block(name.partition("/")[2], row - start):
@@ -50,10 +52,10 @@ def shards(names: Sequence[str]) -> Iterator[slice]:
             start = row
 
 
-def _holder(name: str) -> str:
-    """Return the archive of an image id, or its data set if it is a loose file."""
-    parts = name.split("/")
-    ends = (end for end in range(2, len(parts)) if archives.is_archive(parts[end - 1]))
+def _holder(folder: str) -> str:
+    """Return the archive of an image id's folder, or the data set of a loose file."""
+    parts = folder.split("/")
+    ends = (end for end in range(2, len(parts) + 1) if archives.is_archive(parts[end - 1]))
     return "/".join(parts[: next(ends, 1)])
 
 

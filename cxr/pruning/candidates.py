@@ -9,7 +9,7 @@ from typing import Any
 
 from cxr import plugins
 from cxr.evolution import nsga2, sorting
-from cxr.evolution.genes import Evaluated, Genome, objectives_NM
+from cxr.evolution.genes import Asked, Evaluated, Genome, objectives_NM
 from cxr.evolution.together import run_together
 from cxr.pruning import baselines, cutting, encoding
 from cxr.training.network import Network
@@ -90,14 +90,15 @@ def explore(
     """
     searches = {
         number: nsga2.nsga2(
-            plan.encoding.genes, population=population, generations=generations, seed=seed,
+            plan.encoding.genes, rungs=[population], generations=generations, seed=seed,
             stream=("prune", number), allowed=_within(plan), initial=plan.initial(population),
         )
         for number, plan in enumerate(plans)
     }  # fmt: skip
 
-    def objectives(waiting: list[tuple[int, Genome]]) -> list[tuple[float, ...]]:
-        return [(1.0 - found["auroc"], float(found["macs"])) for found in evaluate(waiting)]
+    def objectives(waiting: list[tuple[int, Asked]]) -> list[tuple[float, ...]]:
+        found = evaluate([(number, asked.genome) for number, asked in waiting])
+        return [(1.0 - one["auroc"], float(one["macs"])) for one in found]
 
     return list(run_together(searches, objectives).values())
 

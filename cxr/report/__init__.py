@@ -38,8 +38,15 @@ class Search:
     """reports/search/<run>/metrics.json"""
     candidates: list[Mapping[str, Any]]
     """rows of candidates.csv"""
+    finalists: list[Mapping[str, Any]]
+    """rows of finalists.csv"""
     figures: Mapping[str, bytes]
-    """PNGs by name: front, progress; those that exist"""
+    """PNGs by name: front, progress, finalists, winner; those that exist"""
+
+    @property
+    def score(self) -> str:
+        """Return what ranked networks: auroc or accuracy."""
+        return str(self.metrics["score"])
 
 
 @dataclass(frozen=True, kw_only=True)

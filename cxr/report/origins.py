@@ -17,7 +17,8 @@ from cxr.report.elements import Html, tag, text
 if TYPE_CHECKING:
     from cxr.report import Model, Study
 
-Kind = Literal["trained", "evolved", "random", "pruned", "uniform"]
+Kind = Literal["trained", "evolved", "random", "grid", "pruned", "uniform"]
+FOUND: dict[str, Kind] = {"evolved": "evolved", "random": "random", "grid": "grid"}
 CUT: dict[str, Kind] = {"-pruned": "pruned", "-uniform": "uniform"}
 _IMAGENET = ("imagenet", "in1k", "in21k", "in22k")  # what timm and this project put in file names
 
@@ -42,8 +43,7 @@ def origin(params: Mapping[str, Any], name: str) -> Origin:
             return Origin(kind=kind, recipe=recipe_of(params, "prune", run), parent=run)
     recipe = recipe_of(params, "transfer", name)
     pick = (recipe.get("backbone_options") or {}).get("pick")
-    found: Kind = "random" if pick == "random" else "evolved"
-    kind = found if recipe.get("backbone") == "searched" else "trained"
+    kind = FOUND.get(str(pick), "evolved") if recipe.get("backbone") == "searched" else "trained"
     return Origin(kind=kind, recipe=recipe, parent=None)
 
 
@@ -56,7 +56,7 @@ def parents(params: Mapping[str, Any], names: list[str]) -> dict[str, str]:
 def search_of(params: Mapping[str, Any], name: str) -> str | None:
     """Return the search that found a model's network; None for another model."""
     made = origin(params, name)
-    if made.kind not in ("evolved", "random"):
+    if made.kind not in FOUND:
         return None
     return str((made.recipe.get("backbone_options") or {}).get("search"))
 
@@ -101,6 +101,8 @@ def _found_words(made: Origin) -> Html:
     search = tag("code", (made.recipe.get("backbone_options") or {}).get("search", "?"))
     if made.kind == "random":
         return Html(f"the best of the random networks of search {search}, its baseline; ")
+    if made.kind == "grid":
+        return Html(f"the best of the grid of search {search}, ")
     return Html(f"found by search {search}, ")
 
 

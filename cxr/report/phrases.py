@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cxr.metrics import student
 from cxr.report import elements
 from cxr.report.elements import Html, count, number, tag, text
 
@@ -53,6 +54,18 @@ def over_folds(
         return text(number(None))
     middle, low, high = show(mean(known)), show(min(known)), show(max(known))
     return text(middle) if low == high else Html(f"{middle} {tag('small', f'{low} to {high}')}")
+
+
+def plus_minus(values: Sequence[float]) -> Html:
+    """Return the mean of repeats with half of its 95 % t-interval in small print; a dash for none."""
+    if not values:
+        return text(number(None))
+    found = student.mean(values)
+    if found.half is None:
+        return text(number(found.value))
+    # of two repeats that differ, Student's t is so wide that its digits mislead
+    half = number(found.half) if found.half < 0.5 else "more than 0.5"
+    return Html(f"{number(found.value)} {tag('small', f'± {half}')}")
 
 
 def of_folds(folds: int) -> str:

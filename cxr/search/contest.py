@@ -1,120 +1,110 @@
-"""Evolution against chance on equal terms: the same space and caps, as many networks, trained alike.
-
-Random search is the baseline that a search has to beat: see `cxr.evolution.random_search`.
-"""
+"""Runs the searches of all folds and methods in lock step, and says after each generation how it goes."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cxr import workers
-from cxr.evolution import nsga2, random_search, records
-from cxr.evolution.genes import Genome, Search
+from cxr import progress
+from cxr.evolution.genes import Asked, Search
+from cxr.evolution.hypervolume import covered
 from cxr.evolution.together import run_together
-from cxr.search import candidates, fitness
+from cxr.search import candidates
+from cxr.search.candidates import Which
+from cxr.search.judging import Asking, Judge
+from cxr.search.prefilter import Prefilter
+from cxr.search.settings import Terms
 from cxr.search.space import Space
-from cxr.training.loop import Tensors
 
-Which = tuple[int, str]
-"""Of a search: fold and method; of a network: fold and canonical architecture."""
-
-_METHODS: Mapping[str, Callable[..., Search]] = {
-    "evolved": nsga2.nsga2,
-    "random": random_search.random_search,
-}
-
-
-def searches(
-    space: Space, *, folds: int, population: int, generations: int, seed: int
-) -> dict[Which, Search]:
-    """Return both methods' searches for every fold.
-
-    Raises ValueError if the space is too small for what is asked: the methods might differ in how
-    much they try. Random search does not look at what it found, so it can be run ahead.
-    """
-
-    def make(fold: int, method: str) -> Search:
-        return _METHODS[method](
-            space.genes, population=population, generations=generations, seed=seed,
-            stream=("search", fold), allowed=space.allowed, identity=space.identity,
-        )  # fmt: skip
-
-    for fold in range(folds):
-        ahead = run_together({0: make(fold, "random")}, lambda asked: [(0.0, 0.0)] * len(asked))
-        if len(ahead[0]) < population * generations:
-            raise ValueError(
-                f"population {population} x generations {generations} asks for "
-                f"{population * generations} networks, but only {len(ahead[0])} different ones were "
-                "found under the caps: lower one of the two, raise the caps or widen the space"
-            )
-    return {(fold, method): make(fold, method) for fold in range(folds) for method in _METHODS}
+DRAWS = "search"
+"""Name of the random draws of all rungs: other ones than those of the finalists."""
 
 
 def explore(
-    rivals: Mapping[Which, Search],
+    searches: Mapping[Which, Search],
     space: Space,
-    folds: Sequence[fitness.Task],
+    judge: Judge,
+    terms: Terms,
     *,
-    folder: Path,
-    words: str,
+    max_macs: int,
+    prefilters: Sequence[Prefilter] = (),
+    later: int = 0,
 ) -> tuple[candidates.Tried, candidates.Results]:
     """Run all searches to their end; return what each tried, and what was found of every network.
 
-    `folds` are the tasks of each fold, to which an architecture is given. A network that both
-    methods try in a fold is trained once; records in `folder` are not trained again.
+    A network that both methods try in a fold is trained once. For the lines of progress: `max_macs`
+    bounds the hypervolume, `later` images are to be seen after the searches.
     """
-    results: dict[Which, dict[str, Any]] = {}
-
-    def evaluate(waiting: list[tuple[Which, Genome]]) -> list[tuple[float, ...]]:
-        asked = [(fold, space.identity(genome)) for (fold, _), genome in waiting]
-        keys = {f"fold {fold}, network {name}": (fold, name) for fold, name in asked}
-        work = {key: _given(folds[fold], name) for key, (fold, name) in keys.items()}
-        found = records.evaluate(fitness.evaluate, work, folder, words=words)
-        results.update({keys[key]: result for key, result in found.items()})
-        return [candidates.objectives(results[which]) for which in asked]
-
-    return run_together(rivals, evaluate), results
+    contest = _Contest(searches, space, judge, terms, max_macs, prefilters, later)
+    return run_together(searches, contest.evaluate), contest.results
 
 
-def retrain(
-    networks: Sequence[Which],
-    results: candidates.Results,
-    folds: Sequence[fitness.Task],
-    *,
-    folder: Path,
-    words: str,
-) -> dict[Which, Tensors]:
-    """Train networks once more and return the tensors of their backbones.
+class _Contest:
+    """What is known between two rounds; a round judges one rung of one generation of all searches."""
 
-    Raises ValueError unless each scores what its record says, to the bit.
-    """
-    work = [
-        (_given(folds[fold], name), folder / f"fold-{fold}-{_short(name)}.safetensors")
-        for fold, name in networks
-    ]
-    found = {}
-    again = workers.run(fitness.retrain, work, words=f"{words}, picks")
-    for (fold, name), (tensors, result) in zip(networks, again, strict=True):
-        if result != results[fold, name]:
-            raise ValueError(
-                f"network {name} of fold {fold}, trained once more, gave {result} and not what is "
-                f"on record, {results[fold, name]}: this machine does not repeat itself; run "
-                "`make doctor`"
+    def __init__(
+        self, searches: Mapping[Which, Search], space: Space, judge: Judge, terms: Terms,
+        max_macs: int, prefilters: Sequence[Prefilter], later: int,
+    ) -> None:  # fmt: skip
+        self.results: dict[tuple[int, str, int], dict[str, Any]] = {}
+        self._space, self._judge, self._terms, self._later = space, judge, terms, later
+        self._max_macs, self._prefilters = max_macs, prefilters
+        self._top: dict[Which, list[dict[str, Any]]] = {which: [] for which in searches}
+        self._generation = 0
+
+    def evaluate(self, waiting: list[tuple[Which, Asked]]) -> list[tuple[float, ...]]:
+        """Return the objectives of what all searches ask for."""
+        rung = waiting[0][1].rung
+        assert all(asked.rung == rung for _, asked in waiting), "the searches are out of step"
+        networks = [(fold, self._space.identity(asked.genome)) for (fold, _), asked in waiting]
+        samples = self._terms.rungs[rung].samples
+        found = self._judge.train([Asking(*which, samples, DRAWS) for which in networks])
+        for (fold, network), result in zip(networks, found, strict=True):
+            self.results[fold, network, rung] = result
+        if self._generation == rung == 0:
+            self._prove(waiting, found)
+        if rung == self._terms.top:
+            for (which, _), result in zip(waiting, found, strict=True):
+                self._top[which].append(result)
+            self._generation += 1
+            progress.say(self._line())
+        return [candidates.objectives(result, self._terms.score) for result in found]
+
+    def _prove(
+        self, waiting: Sequence[tuple[Which, Asked]], found: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Let each fold's pre-filter see what the networks of generation 0 are worth."""
+        for fold, prefilter in enumerate(self._prefilters):
+            mine = [
+                (asked.genome, result[self._terms.score])
+                for (which, asked), result in zip(waiting, found, strict=True)
+                if which == (fold, "evolved")
+            ]
+            prefilter.prove([genome for genome, _ in mine], [score for _, score in mine])
+
+    def _line(self) -> str:
+        """Say for each method the best so far and the hypervolume, as means over the folds."""
+        score, said = self._terms.score, []
+        for method in self._terms.methods:
+            tops = [found for (_, name), found in self._top.items() if name == method]
+            best = [min(found, key=lambda x: (-x[score], x["macs"])) for found in tops]
+            areas = [
+                covered([x[score] for x in found], [x["macs"] for x in found], max_macs=self._max_macs)
+                for found in tops
+            ]  # fmt: skip
+            said.append(
+                f"{method} {_mean([x[score] for x in best]):.3f} at "
+                f"{_mean([x['macs'] for x in best]) / 1e6:.1f} M MACs, "
+                f"hypervolume {_mean(areas):.3f}"
             )
-        found[fold, name] = tensors
-    return found
+        ahead = self._terms.generations - self._generation
+        left = self._judge.seconds(self._later + ahead * self._terms.samples() * len(self._top))
+        time = "" if left is None else f"; about {left:.0f} s left"
+        return (
+            f"{self._judge.words}: generation {self._generation} of {self._terms.generations}, best "
+            f"{score} so far: {'; '.join(said)}{time}"
+        )
 
 
-def _given(task: fitness.Task, architecture: str) -> fitness.Task:
-    """Return the task of training `architecture`, given as canonical JSON."""
-    recipe = dataclasses.replace(task.recipe, backbone_options=json.loads(architecture))
-    return dataclasses.replace(task, recipe=recipe)
-
-
-def _short(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

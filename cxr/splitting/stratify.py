@@ -76,6 +76,6 @@ def _greedy(counts_GC: np.ndarray, share_P: np.ndarray, order: np.ndarray) -> np
         brings_C = counts_GC[group]
         rise_P = ((held_PC + brings_C / 2) / wanted_PC) @ brings_C
         # sums in another order differ in their last bits: only a real difference may decide
-        part_G[group] = chosen = int(np.argmin(np.round(rise_P, 9)))
+        part_G[group] = chosen = int(rise_P.round(9).argmin())
         held_PC[chosen] += brings_C
     return part_G

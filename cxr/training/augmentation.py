@@ -14,13 +14,14 @@ import numpy as np
 
 from cxr.training.recipe import Augmentation
 
+_BORDERS = {"black": cv2.BORDER_CONSTANT, "edge": cv2.BORDER_REPLICATE}
 _FRACTIONS = 32  # cv2's INTER_TAB_SIZE: remap knows 32 steps between two pixels
 
 
 def augment(
     image_HW: np.ndarray, settings: Augmentation, *, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a changed copy of a square uint8 image; outside of it stands black."""
+    """Return a changed copy of a square uint8 image; outside of it stands what `border` says."""
     draws = rng.uniform(-1.0, 1.0, size=6)
     angle = np.deg2rad(settings.rotate_deg * draws[0])
     zoom = 1.0 + settings.scale * draws[1]
@@ -33,7 +34,10 @@ def augment(
     from_x = mirror * (cosine * x + sine * y) + centre + shift_x
     from_y = cosine * y - sine * x + centre + shift_y
     moved = cv2.remap(
-        image_HW, *_fixed_point(from_x, from_y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+        image_HW,
+        *_fixed_point(from_x, from_y),
+        cv2.INTER_LINEAR,
+        borderMode=_BORDERS[settings.border],
     )
     return cv2.LUT(
         moved, _table(settings.brightness * draws[4], 1.0 + settings.contrast * draws[5])

@@ -1,4 +1,7 @@
-"""Fit a network: seeded batches, AdamW, warm-up and cosine, averaged weights, early stopping on val."""
+"""Fit a network: seeded batches, AdamW, warm-up and cosine, averaged weights, early stopping on val.
+
+Or for an exact number of steps, as a search does that gives every network as many images.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,25 @@ class Fitted:
     history: list[Epoch]
 
 
+class Diverged(ValueError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class _Length:
+    """How long a training is, in steps."""
+
+    steps: int
+    epoch: int
+    """steps once through the images"""
+    warmup: int
+
+    @property
+    def epochs(self) -> int:
+        """Return how many epochs are begun."""
+        return -(-self.steps // self.epoch)
+
+
 def fit(
     network: Network,
     recipe: Recipe,
@@ -58,11 +80,15 @@ def fit(
     seed: int,
     stream: tuple[str | int, ...],
     teacher: distillation.Teacher | None = None,
+    steps: int | None = None,
 ) -> Fitted:
     """Train `network` on `train`; keep the weights of the epoch that is best on `val`.
 
     A `teacher` has its word in the training loss, never in val's. Every draw comes from `stream`
-    under `seed`. Raises ValueError when a part is empty or when the loss is no longer a number.
+    under `seed`. With `steps` it is trained for exactly so many, whatever the recipe says of epochs
+    and of early stopping: the schedule spans them, at most a fifth is warm-up, the last epoch may be
+    a part of one, and it alone is judged and kept. Raises ValueError when a part is empty, Diverged
+    when the loss is no longer a number.
     """
     if not len(train.images_NHW) or not len(val.images_NHW):
         raise ValueError("train and val need at least one image each: see split.fractions")
@@ -77,12 +103,15 @@ def fit(
     average, stopping = _Average(network, recipe.ema_decay), recipe.early_stopping
     history: list[Epoch] = []
     best, best_epoch, kept = -np.inf, 0, Tensors()
+    length = _length(recipe, len(train.images_NHW), steps)
     for epoch in progress.track(
-        range(recipe.epochs), total=recipe.epochs, words=" ".join(map(str, stream))
+        range(length.epochs), total=length.epochs, words=" ".join(map(str, stream))
     ):
         train_loss = _train_epoch(
-            network, recipe, train, loss, teacher, optimizer, average, seed, stream, epoch
+            network, recipe, train, loss, teacher, optimizer, average, seed, stream, epoch, length
         )
+        if steps is not None and epoch + 1 < length.epochs:
+            continue
         rate = optimizer.param_groups[0]["lr"]
         history.append(Epoch(epoch, rate, train_loss, *judge(average.network, recipe, val)))
         score = _score(history[-1], stopping.monitor)
@@ -91,6 +120,16 @@ def fit(
         if stopping.monitor != "last" and epoch - best_epoch >= stopping.patience:
             break
     return Fitted(kept, best_epoch, history)
+
+
+def _length(recipe: Recipe, images: int, steps: int | None) -> _Length:
+    epoch = batches.steps_per_epoch(images, recipe.batch_size)
+    warmup = round(recipe.optimizer.warmup_epochs * epoch)
+    if steps is None:
+        return _Length(recipe.epochs * epoch, epoch, warmup)
+    if steps < 1:
+        raise ValueError(f"a training needs at least 1 step, not {steps}")
+    return _Length(steps, epoch, min(warmup, steps // 5))
 
 
 def predict(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> np.ndarray:
@@ -136,20 +175,18 @@ def _train_epoch(
     seed: int,
     stream: tuple[str | int, ...],
     epoch: int,
+    length: _Length,
 ) -> float:
-    """Go once through the training images; return the mean loss."""
+    """Go once through the training images, or as far as the training goes; return the mean loss."""
     train_mode(network)
-    steps_per_epoch = batches.steps_per_epoch(len(train.images_NHW), recipe.batch_size)
-    steps = recipe.epochs * steps_per_epoch
-    warmup = round(recipe.optimizer.warmup_epochs * steps_per_epoch)
+    first = epoch * length.epoch
     drawn = batches.epoch_batches(
         train.images_NHW, batch_size=recipe.batch_size, augmentation=recipe.augmentation,
         seed=seed, stream=stream, epoch=epoch,
     )  # fmt: skip
     total, images = 0.0, 0
-    for index, (positions, changed) in enumerate(drawn):
-        step = epoch * steps_per_epoch + index
-        factor = schedules.warmup_cosine(step, steps=steps, warmup=warmup)
+    for step, (positions, changed) in zip(range(first, length.steps), drawn, strict=False):
+        factor = schedules.warmup_cosine(step, steps=length.steps, warmup=length.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * factor
         images_B1HW = batches.normalise(changed, mean=recipe.mean, std=recipe.std)
@@ -165,15 +202,18 @@ def _train_epoch(
         total += float(value.detach()) * len(positions)
         images += len(positions)
     if not np.isfinite(total):
-        raise ValueError(
-            f"the loss is not a number in epoch {epoch}: lower optimizer.learning_rate"
-        )
+        raise Diverged(f"the loss is not a number in epoch {epoch}: lower optimizer.learning_rate")
     return total / images
 
 
 def judge(network: Network, recipe: Recipe, part: Part) -> tuple[float, float, float]:
-    """Return loss (plain, unweighted), macro AUROC and accuracy on a part of the split."""
+    """Return loss (plain, unweighted), macro AUROC and accuracy on a part of the split.
+
+    Raises Diverged if a score is no number.
+    """
     raw = _raw_scores(network, recipe, part.images_NHW)
+    if not bool(torch.isfinite(raw).all()):
+        raise Diverged("the scores are not numbers: lower optimizer.learning_rate")
     plain = losses.make(recipe.loss, part.labels_NL, class_weights="none", label_smoothing=0.0)
     scores = losses.probabilities(raw, recipe.loss).numpy()
     return (

@@ -27,7 +27,7 @@ class Network(nn.Module):
 def build(recipe: Recipe, *, labels: int, seed: int, fold: int, pretrained: bool = True) -> Network:
     """Build the recipe's network with keyed initial weights; `pretrained` loads its weight file too.
 
-    Weights that a search left (`weights: searched`) are the caller's to load: they are no file that
+    A searched network takes from the file what fits it, any other must fit whole. Weights that a search left (`weights: searched`) are the caller's to load: they are no file that
     the recipe could name.
     """
     backbone = backbones.create(
@@ -37,7 +37,10 @@ def build(recipe: Recipe, *, labels: int, seed: int, fold: int, pretrained: bool
         stream=("transfer", "init", fold),
     )
     if pretrained and isinstance(recipe.weights, Weights):
-        backbones.load_weights(backbone, Path(recipe.weights.file), sha256=recipe.weights.sha256)
+        backbones.load_weights(
+            backbone, Path(recipe.weights.file), sha256=recipe.weights.sha256,
+            partial=recipe.backbone == backbones.SEARCHED,
+        )  # fmt: skip
     with seeding.torch_global(seed, "transfer", "head", fold):
         head = _head(recipe.head, features=backbones.features(backbone), labels=labels)
     return Network(backbone, head)

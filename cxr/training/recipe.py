@@ -90,6 +90,8 @@ class Augmentation:
     """stretch about the middle grey by 1 ± contrast"""
     flip: bool
     """mirror half of the images; hides laterality, so off by default"""
+    border: Literal["black", "edge"]
+    """what moves in from outside of the image: black, or its edge repeated"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,17 +12,13 @@ from torch import nn
 
 from cxr import artifacts, backbones, numerics, seeding
 from cxr.backbones import surgery
+from tests.architectures.cases import KINDS, cells, stage
 
 numerics.exact_torch()
 SIZE = 32
-ALL_BLOCKS = {
-    "stem": 16,
-    "stages": [
-        {"block": "plain", "width": 16, "depth": 2, "kernel": 3},
-        {"block": "residual", "width": 24, "depth": 2, "kernel": 5},
-        {"block": "inverted", "width": 24, "depth": 2, "kernel": 3, "expansion": 2},
-    ],
-}
+ALL_BLOCKS = cells(
+    stage(), stage("residual", 24, kernel=5), stage("inverted", 24), stage("dense", 24)
+)
 DENSE = {"growth_rate": 8, "block_config": (2, 2)}
 NETWORKS = {
     "mobilenetv2_035": ("mobilenetv2_035", {}),
@@ -30,6 +26,12 @@ NETWORKS = {
     "searched": ("searched", ALL_BLOCKS),
     "squeeze_and_excite": ("mobilenetv3_small_050", {}),
     "concatenated": ("densenet121", DENSE),
+    "searched, squeezed": ("searched", KINDS["squeezed"]),
+    "searched, group norms": ("searched", KINDS["everything"]),
+    "searched, flat": ("searched", KINDS["flat"]),
+    "searched, flat, dense layer": ("searched", KINDS["flat, dense layer"]),
+    "searched, plain_cnn": ("searched", KINDS["plain_cnn"]),
+    "searched, mobile": ("searched", KINDS["mobile, changed"]),
 }
 
 
@@ -62,11 +64,13 @@ def keep(network: nn.Sequential, kept) -> None:
 
 
 def some(network: nn.Sequential) -> dict[str, list[int]]:
-    """Keep uneven parts of every group."""
+    """Keep uneven parts of every group, or whole groups of GroupNorms where there are any."""
     return {
-        group.name: [i for i in range(group.channels) if (i * 7 + place) % 3]
+        group.name: [
+            i for i in range(group.channels) if (i // group.multiple * 7 + place % 2) % 3
+        ] or list(range(group.multiple))
         for place, group in enumerate(groups(network))
-    }
+    }  # fmt: skip
 
 
 def images(number: int = 2) -> torch.Tensor:
@@ -137,7 +141,7 @@ def test_what_is_cut_can_be_trained():
 
 
 def test_rebuilt_and_cut_in_another_process_it_scores_the_same_bits(tmp_path):
-    names = ["mobilenetv2_035", "resnet10t", "searched"]
+    names = ["mobilenetv2_035", "resnet10t", "searched", "searched, group norms"]
     expected = {}
     for name in names:
         network = build(name)
@@ -209,6 +213,21 @@ def test_channels_are_left_alone_where_a_cut_is_not_one_choice_for_all_layers(mi
     network = nn.Sequential(nn.Conv2d(1, 8, 3), middle, *tail)
     network(images())
     assert groups(network) == []
+
+
+def test_groupnorms_are_cut_by_whole_groups():
+    network = build("searched, group norms")
+    found = {group.name: group for group in groups(network)}
+    stem = found["0.stem.0.0"]
+    assert (stem.channels, len(stem.norms), stem.multiple) == (16, 5, 8)  # tied by shortcuts
+    keep(network, {"0.stem.0.0": list(range(1, 9))})
+    for norm in map(network.get_submodule, stem.norms):
+        assert (norm.num_channels, norm.num_groups) == (8, 1)
+    assert network(images()).shape == (2, 3)
+    with pytest.raises(
+        ValueError, match=r"GroupNorm of 8 channels a group: keep a multiple of 8, not 3"
+    ):
+        keep(build("searched, group norms"), {"0.stem.0.0": [1, 2, 3]})
 
 
 class _Halves(nn.Module):

@@ -139,7 +139,13 @@ def training(folder: Path, processes: int) -> Round:
     opened, epochs = prepared.read(folder / "prepared"), itertools.count()
     images = opened.gather(np.arange(len(opened.index)))
     augmentation = Augmentation(
-        rotate_deg=10.0, translate=0.08, scale=0.08, brightness=0.12, contrast=0.12, flip=False
+        rotate_deg=10.0,
+        translate=0.08,
+        scale=0.08,
+        brightness=0.12,
+        contrast=0.12,
+        flip=False,
+        border="black",
     )
 
     def work() -> int:

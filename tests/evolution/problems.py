@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
 
-from cxr.evolution.genes import Gene, Genome, Search
+from cxr.evolution.genes import Asked, Evaluated, Gene, Genome, Search
 
 ZDT1_GENES = [
     Gene(name="place", size=64, ordered=True),
@@ -43,20 +45,32 @@ def lotz(genome: Genome) -> tuple[float, float]:
     return -float(len(bits) - len(bits.lstrip("1"))), -float(len(bits) - len(bits.rstrip("0")))
 
 
-def run(search: Search, objectives: Any) -> list[Any]:
+def run(search: Search, objectives: Callable[[Genome], tuple[float, ...]]) -> list[Evaluated]:
     """Run a search in this process."""
-    generation = next(search)
+    return climb(search, lambda asked: objectives(asked.genome))
+
+
+def climb(search: Search, objectives: Callable[[Asked], tuple[float, ...]]) -> list[Evaluated]:
+    """Run a search whose objectives depend on the rung in this process; each call is of one rung."""
+    asked = next(search)
     while True:
+        assert len({one.rung for one in asked}) == 1
         try:
-            generation = search.send([objectives(genome) for genome in generation])
+            asked = search.send([objectives(one) for one in asked])
         except StopIteration as end:
             return list(end.value)
+
+
+def sha256(found: Any) -> str:
+    """Return what a long list of plain values is known by."""
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
 class Task(TypedDict):
     """What a worker gets."""
 
     genome: Genome
+    rung: int
     log: str
     """Folder where every run leaves a file."""
     seconds: float
@@ -66,7 +80,7 @@ class Task(TypedDict):
 def evaluate(task: Task) -> dict[str, Any]:
     """Work for a while, leave a trace of the run, and return numbers with all their bits."""
     time.sleep(task["seconds"])
-    name = "-".join(map(str, task["genome"]))
+    name = "-".join(map(str, [*task["genome"], task["rung"]]))
     runs = len(list(Path(task["log"]).glob(f"{name}.*")))
     (Path(task["log"]) / f"{name}.{runs}").touch()
     x, y = zdt1(task["genome"])
@@ -82,22 +96,27 @@ def search(folder: Path, *, seconds: float) -> str:
     """Run two searches side by side with records in `folder`; return all they evaluated as JSON."""
     from cxr.evolution import nsga2, random_search, records, together
 
-    settings: Any = {"population": 6, "generations": 5, "seed": 3, "allowed": lambda _: True}
+    settings: Any = {"rungs": [6, 2], "generations": 5, "seed": 3, "allowed": lambda _: True}
     searches = {
         "evolved": nsga2.nsga2(ZDT1_GENES, stream=("test",), **settings),
         "random": random_search.random_search(ZDT1_GENES, stream=("test",), **settings),
     }
     (folder / "log").mkdir(parents=True, exist_ok=True)
 
-    def ask(wanted: list[tuple[str, Genome]]) -> list[tuple[float, ...]]:
+    def ask(wanted: list[tuple[str, Asked]]) -> list[tuple[float, ...]]:
         tasks = {
-            json.dumps([key, genome]): Task(genome=genome, log=str(folder / "log"), seconds=seconds)
-            for key, genome in wanted
+            json.dumps([key, genome, rung]): Task(
+                genome=genome, rung=rung, log=str(folder / "log"), seconds=seconds
+            )
+            for key, (genome, rung) in wanted
         }
         found = records.evaluate(evaluate, tasks, folder / "records", words="evaluating")
         return [tuple(result["objectives"]) for result in found.values()]
 
     everyone = together.run_together(searches, ask)
     return json.dumps(
-        {key: [[x.generation, x.genome, x.objectives] for x in everyone[key]] for key in everyone}
+        {
+            key: [[x.generation, x.rung, x.genome, x.objectives] for x in everyone[key]]
+            for key in everyone
+        }
     )

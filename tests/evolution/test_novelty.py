@@ -38,3 +38,18 @@ def test_uniform_draws_are_uniform_and_keyed() -> None:
     counts = np.zeros((3, 4))
     np.add.at(counts, tuple(np.array(drawn).T), 1)
     np.testing.assert_allclose(counts / novelty.DRAWS, np.full((3, 4), 1 / 12), atol=0.03)
+
+
+def test_the_fresh_are_yielded_once_each_and_not_remembered() -> None:
+    new = novelty.Novelty(lambda genome: genome[0] > 0, lambda genome: genome[0])
+    assert new.admit((3, 0))
+    wanted = [(0, 0), (1, 0), (1, 3), (3, 1), (2, 1), (2, 1)]
+    assert list(new.fresh(wanted)) == [(1, 0), (2, 1)] == list(new.fresh(wanted))
+    assert new.admit((1, 3))
+    assert list(new.fresh(wanted)) == [(2, 1)]
+
+
+def test_the_fresh_are_looked_for_no_further_than_asked() -> None:
+    new = novelty.Novelty(lambda genome: True, novelty.itself)
+    wanted = iter([(0, 0), (1, 0), (2, 0)])
+    assert next(new.fresh(wanted)) == (0, 0) and list(wanted) == [(1, 0), (2, 0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 
 from cxr import seeding
-from cxr.evolution.genes import Evaluated, Gene, Genome, objectives_NM
+from cxr.evolution import halving
+from cxr.evolution.genes import Asked, Evaluated, Gene, Genome, objectives_NM
 from cxr.evolution.hypervolume import hypervolume
 from cxr.evolution.nsga2 import nsga2
 from cxr.evolution.random_search import random_search
-from tests.evolution.problems import LOTZ_GENES, ZDT1_GENES, lotz, run, zdt1
+from tests.evolution.problems import LOTZ_GENES, ZDT1_GENES, climb, lotz, run, sha256, zdt1
 
 
 def _anything(_: Genome) -> bool:
@@ -23,8 +25,15 @@ def _anything(_: Genome) -> bool:
 def _evolve(
     genes: list[Gene], objectives: Callable[[Genome], tuple[float, ...]], **settings: Any
 ) -> list[Evaluated]:
-    chosen = {"population": 8, "generations": 6, "seed": 1, "allowed": _anything, **settings}
-    return run(nsga2(genes, stream=("test", 0), **chosen), objectives)
+    chosen = {
+        "rungs": [8],
+        "generations": 6,
+        "seed": 1,
+        "allowed": _anything,
+        "stream": ("test", 0),
+        **settings,
+    }
+    return run(nsga2(genes, **chosen), objectives)
 
 
 def _optimal(members: list[Evaluated]) -> set[Genome]:
@@ -38,7 +47,7 @@ def test_known_optima_are_found_and_better_than_by_chance(seed: int) -> None:
 
     Over 30 seeds evolution found 12 or 13 of them, chance at most 6.
     """
-    settings: Any = {"population": 20, "generations": 40, "seed": seed, "allowed": _anything}
+    settings: Any = {"rungs": [20], "generations": 40, "seed": seed, "allowed": _anything}
     evolved = _evolve(LOTZ_GENES, lotz, **settings)
     drawn = run(random_search(LOTZ_GENES, stream=("test", 0), **settings), lotz)
     assert len(evolved) == len(drawn) == 800
@@ -48,7 +57,7 @@ def test_known_optima_are_found_and_better_than_by_chance(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_front_comes_nearer_than_by_chance_on_ordered_genes(seed: int) -> None:
     """400 of 8.6 billion genomes; the true front's hypervolume is 8.37, what chance reaches about 6.5."""
-    settings: Any = {"population": 20, "generations": 20, "seed": seed, "allowed": _anything}
+    settings: Any = {"rungs": [20], "generations": 20, "seed": seed, "allowed": _anything}
     reference = (1.1, 8.0)
     evolved = _evolve(ZDT1_GENES, zdt1, **settings)
     drawn = run(random_search(ZDT1_GENES, stream=("test", 0), **settings), zdt1)
@@ -63,7 +72,7 @@ def test_the_same_search_gives_the_same_and_another_seed_or_stream_another() -> 
     first = _evolve(ZDT1_GENES, zdt1)
     assert _evolve(ZDT1_GENES, zdt1) == first
     assert _evolve(ZDT1_GENES, zdt1, seed=2) != first
-    settings: Any = {"population": 8, "generations": 6, "seed": 1, "allowed": _anything}
+    settings: Any = {"rungs": [8], "generations": 6, "seed": 1, "allowed": _anything}
     assert run(nsga2(ZDT1_GENES, stream=("test", 1), **settings), zdt1) != first
 
 
@@ -74,6 +83,120 @@ def test_ten_generations_are_the_beginning_of_twenty(seed: int) -> None:
     assert (len(short), len(long)) == (80, 160)
     assert long[:80] == short
     assert [member.generation for member in long] == [i // 8 for i in range(160)]
+
+
+def test_the_search_on_one_rung_is_what_it_has_always_been() -> None:
+    """Known bytes, from before there were rungs: records of pruned models hang on them."""
+    members = _evolve(
+        ZDT1_GENES, zdt1, seed=5, stream=("golden",), initial=[(1, *[0] * 9)],
+        allowed=lambda genome: sum(genome) % 3 > 0,
+    )  # fmt: skip
+    found = [[member.generation, member.genome, member.objectives] for member in members]
+    assert sha256(found) == "302b8f0ad0f1127a005edc70638d58d03b1682b2570fd4468fd62367d2b9323d"
+
+
+def _coarse(asked: Asked) -> tuple[float, ...]:
+    """The lower the rung, the more noise in the second objective."""
+    rng = seeding.stream(1, "noise", *asked)
+    x, y = zdt1(asked.genome)
+    return x, y + float(rng.normal()) / 4**asked.rung
+
+
+def _climb(**settings: Any) -> list[Evaluated]:
+    chosen: Any = {
+        "rungs": [8, 4, 2], "generations": 6, "seed": 1, "stream": ("test", 0),
+        "allowed": _anything, **settings,
+    }  # fmt: skip
+    return climb(nsga2(ZDT1_GENES, **chosen), _coarse)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_several_rungs_ten_generations_are_the_beginning_of_twenty(seed: int) -> None:
+    short, long = _climb(seed=seed, generations=10), _climb(seed=seed, generations=20)
+    assert (len(short), len(long)) == (140, 280)
+    assert long[:140] == short
+    rungs = [0] * 8 + [1] * 4 + [2] * 2
+    assert [(m.generation, m.rung) for m in long] == [(g, r) for g in range(20) for r in rungs]
+
+
+def test_the_best_of_a_rung_are_judged_at_the_next() -> None:
+    members = _climb()
+    for generation in range(6):
+        own = members[14 * generation : 14 * (generation + 1)]
+        for low, high, top in ((0, 8, 12), (8, 12, 14)):
+            best = halving.promote(objectives_NM(own[low:high]), top - high)
+            assert [m.genome for m in own[high:top]] == [own[low + i].genome for i in best]
+    assert len({m.genome for m in members if m.rung == 0}) == 48
+
+
+def test_only_what_reached_the_top_rung_has_children() -> None:
+    """Genomes of zeros climb, those of ones do not, though the lower rung praises them more."""
+    genes = [Gene(name=str(i), size=2, ordered=False) for i in range(24)]
+    zeros = [tuple(int(i == place) for i in range(24)) for place in range(4)]
+    ones = [tuple(int(i != place) for i in range(24)) for place in range(4)]
+
+    def objectives(asked: Asked) -> tuple[float, ...]:
+        high = sum(asked.genome) > 12
+        return (-1.0, float(high)) if asked.rung == 0 else (float(high), 0.0)
+
+    settings: Any = {"seed": 1, "stream": ("test",), "allowed": _anything, "generations": 2}
+    search = nsga2(genes, rungs=[8, 4], initial=[*ones, *zeros], **settings)
+    members = climb(search, objectives)
+    assert [m.genome for m in members[8:12]] == zeros
+    assert all(sum(m.genome) < 12 for m in members[12:])
+
+
+def test_halving_finds_more_than_as_many_images_on_one_rung() -> None:
+    """With rungs of 1, 4 and 16 times the cost: 48 cheap looks are worth more than 18 dear ones."""
+    reference = (1.1, 8.0)
+
+    def best(members: list[Evaluated]) -> float:
+        genomes = [m.genome for m in members if m.rung == 2]
+        return hypervolume(np.array([zdt1(genome) for genome in genomes]), reference)
+
+    def dear(seed: int) -> float:
+        search = nsga2(
+            ZDT1_GENES, rungs=[3], generations=6, seed=seed, stream=("test", 0), allowed=_anything
+        )
+        members = climb(search, lambda asked: _coarse(Asked(asked.genome, 2)))
+        return best([dataclasses.replace(m, rung=2) for m in members])
+
+    gains = [best(_climb(seed=seed)) - dear(seed) for seed in range(12)]  # 288 against 336 a search
+    assert sum(gain > 0 for gain in gains) >= 10
+
+
+def test_rungs_that_do_not_fall_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"each rung must judge fewer .* not \[8, 8\]"):
+        _climb(rungs=[8, 8])
+
+
+def test_of_several_children_the_preferred_takes_the_place() -> None:
+    """From generation 1 on; the others are forgotten, and what `prefer` saw was new and allowed."""
+    shown: list[list[Genome]] = []
+
+    def fewest(genomes: list[Genome]) -> int:
+        return min(range(len(genomes)), key=lambda i: sum(genomes[i][1:]))
+
+    def prefer(genomes: list[Genome]) -> int:
+        shown.append(genomes)
+        return fewest(genomes)
+
+    plain = _evolve(ZDT1_GENES, zdt1)
+    members = _evolve(ZDT1_GENES, zdt1, draws=4, prefer=prefer)
+    assert len(members) == 48 and members[:8] == plain[:8]
+    assert len(shown) == 40 and {len(genomes) for genomes in shown} == {4}
+    for member, genomes in zip(members[8:], shown, strict=True):
+        assert member.genome == genomes[fewest(genomes)] and len(set(genomes)) == 4
+    assert len({member.genome for member in members}) == 48
+    reference = (1.1, 8.0)
+    found, without = (hypervolume(objectives_NM(m), reference) for m in (members, plain))
+    assert found > without
+
+
+def test_a_preference_for_the_first_changes_nothing() -> None:
+    plain = _evolve(ZDT1_GENES, zdt1)
+    assert _evolve(ZDT1_GENES, zdt1, draws=4) == plain
+    assert _evolve(ZDT1_GENES, zdt1, draws=4, prefer=lambda genomes: 0) == plain
 
 
 def test_nothing_is_evaluated_twice_and_only_what_is_allowed() -> None:
@@ -92,17 +215,17 @@ def test_the_first_generation_begins_with_the_initial_genomes() -> None:
     """Those allowed, in their order, each identity once, and no more than there are places."""
     initial = [(1, *[0] * 9), (2, *[0] * 9), (1, *[0] * 9), (3, *[0] * 9)]
     search = nsga2(
-        ZDT1_GENES, population=6, generations=1, seed=1, stream=("test",),
+        ZDT1_GENES, rungs=[6], generations=1, seed=1, stream=("test",),
         allowed=lambda genome: genome[0] != 2, initial=initial,
     )  # fmt: skip
-    generation = next(search)
+    generation = [asked.genome for asked in next(search)]
     assert generation[:2] == [initial[0], initial[3]]
     assert len(set(generation)) == 6 and initial[1] not in generation
     few = nsga2(
-        ZDT1_GENES, population=2, generations=1, seed=1, stream=("test",), allowed=_anything,
+        ZDT1_GENES, rungs=[2], generations=1, seed=1, stream=("test",), allowed=_anything,
         initial=initial,
     )  # fmt: skip
-    assert next(few) == initial[:2]
+    assert next(few) == [(initial[0], 0), (initial[1], 0)]
 
 
 def test_an_initial_genome_of_other_genes_is_our_own_bug() -> None:
@@ -115,7 +238,7 @@ def test_an_initial_genome_of_other_genes_is_our_own_bug() -> None:
 def test_where_uniform_draws_are_never_allowed_the_initial_genomes_have_children() -> None:
     """A cap that one genome in a billion keeps, as a wish for a very small network is."""
     seen = _evolve(
-        ZDT1_GENES, zdt1, population=6, generations=3, initial=[(0,) * 10],
+        ZDT1_GENES, zdt1, rungs=[6], generations=3, initial=[(0,) * 10],
         allowed=lambda genome: sum(genome[1:]) <= 4,
     )  # fmt: skip
     assert [member.generation for member in seen] == [0] * 6 + [1] * 6 + [2] * 6
@@ -124,7 +247,7 @@ def test_where_uniform_draws_are_never_allowed_the_initial_genomes_have_children
 
 def test_a_space_that_is_used_up_ends_the_search() -> None:
     genes = [Gene(name="a", size=3, ordered=True), Gene(name="b", size=4, ordered=False)]
-    members = _evolve(genes, lambda genome: (genome[0], -genome[1]), population=5)
+    members = _evolve(genes, lambda genome: (genome[0], -genome[1]), rungs=[5])
     assert sorted(member.genome for member in members) == [
         (a, b) for a in range(3) for b in range(4)
     ]
@@ -151,6 +274,6 @@ def test_a_later_generation_takes_after_the_survivors() -> None:
     def objectives(genome: Genome) -> tuple[float, ...]:
         return (-float(genome == best), -float(sum(v == 7 for v in genome)))
 
-    members = _evolve(genes, objectives, population=4, generations=4, initial=initial)
+    members = _evolve(genes, objectives, rungs=[4], generations=4, initial=initial)
     shared = [np.mean([v == 7 for v in member.genome]) for member in members[4:]]
     assert np.mean(shared) > 3 / 8  # uniform draws would share one in eight

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr.evolution.genes import Evaluated, Gene, Genome
+from cxr.evolution import halving
+from cxr.evolution.genes import Evaluated, Gene, Genome, objectives_NM
 from cxr.evolution.random_search import random_search
-from tests.evolution.problems import ZDT1_GENES, run, zdt1
+from tests.evolution.problems import ZDT1_GENES, run, sha256, zdt1
 
 
 def _search(genes: list[Gene] = ZDT1_GENES, **settings: Any) -> list[Evaluated]:
     chosen: dict[str, Any] = {
-        "population": 8, "generations": 6, "seed": 1, "stream": ("test",),
+        "rungs": [8], "generations": 6, "seed": 1, "stream": ("test",),
         "allowed": lambda _: True, **settings,
     }  # fmt: skip
     return run(random_search(genes, **chosen), lambda genome: zdt1((*genome, 1)))
@@ -26,6 +27,30 @@ def test_ten_generations_are_the_beginning_of_twenty() -> None:
     assert [member.generation for member in long] == [i // 8 for i in range(160)]
 
 
+def test_the_search_on_one_rung_is_what_it_has_always_been() -> None:
+    """Known bytes, from before there were rungs."""
+    search = random_search(
+        ZDT1_GENES, rungs=[8], generations=6, seed=5, stream=("golden",),
+        allowed=lambda genome: sum(genome) % 3 > 0,
+    )  # fmt: skip
+    found = [[member.generation, member.genome, member.objectives] for member in run(search, zdt1)]
+    assert sha256(found) == "fd44118afcc61d58c58c0d623a216538a18e74a9383f4cb32d46b213c9916084"
+
+
+def test_on_several_rungs_the_same_are_drawn_and_the_best_go_on() -> None:
+    """The draws don't depend on the rungs; the rule of who goes on is that of NSGA-II."""
+    flat, members = _search(), _search(rungs=[8, 3, 1])
+    assert [m for m in members if m.rung == 0] == flat and len(members) == 6 * (8 + 3 + 1)
+    assert members[: 3 * 12] == _search(rungs=[8, 3, 1], generations=3)
+    for generation in range(6):
+        own = members[12 * generation : 12 * (generation + 1)]
+        assert [(m.generation, m.rung) for m in own] == [
+            (generation, rung) for rung in [0] * 8 + [1] * 3 + [2]
+        ]
+        best = halving.promote(objectives_NM(own[:8]), 3)
+        assert [m.genome for m in own[8:11]] == [own[i].genome for i in best]
+
+
 def test_another_seed_or_stream_draws_others() -> None:
     first = _search()
     assert _search() == first
@@ -34,7 +59,7 @@ def test_another_seed_or_stream_draws_others() -> None:
 
 def test_draws_do_not_depend_on_what_was_found() -> None:
     settings: Any = {
-        "population": 5, "generations": 4, "seed": 1, "stream": ("test",), "allowed": lambda _: True,
+        "rungs": [5], "generations": 4, "seed": 1, "stream": ("test",), "allowed": lambda _: True,
     }  # fmt: skip
     found = [
         [member.genome for member in run(random_search(ZDT1_GENES, **settings), objectives)]
@@ -54,14 +79,14 @@ def test_only_what_is_allowed_is_drawn_and_nothing_twice() -> None:
 
 def test_values_are_drawn_uniformly() -> None:
     genes = [Gene(name="a", size=4, ordered=True), Gene(name="b", size=500, ordered=True)]
-    values = np.array([member.genome for member in _search(genes, population=50, generations=20)])
+    values = np.array([member.genome for member in _search(genes, rungs=[50], generations=20)])
     np.testing.assert_allclose(np.bincount(values[:, 0]) / 1000, [0.25] * 4, atol=0.05)
     assert values[:, 1].mean() == pytest.approx(249.5, abs=15)
 
 
 def test_a_space_that_is_used_up_ends_the_search() -> None:
     genes = [Gene(name="a", size=3, ordered=True), Gene(name="b", size=4, ordered=False)]
-    members = _search(genes, population=5)
+    members = _search(genes, rungs=[5])
     assert sorted(member.genome for member in members) == [
         (a, b) for a in range(3) for b in range(4)
     ]

@@ -29,7 +29,7 @@ def _tasks(folder: Path) -> dict[str, problems.Task]:
     log = folder / "log"
     log.mkdir(exist_ok=True)
     return {
-        f"task {genome[0]}": problems.Task(genome=genome, log=str(log), seconds=0.0)
+        f"task {genome[0]}": problems.Task(genome=genome, rung=0, log=str(log), seconds=0.0)
         for genome in GENOMES
     }
 
@@ -139,7 +139,7 @@ def test_the_number_of_workers_changes_nothing(
         contents.append({name: content for name, (_, _, content) in kept.items()})
     assert found[0] == found[1] == found[2]
     assert contents[0] == contents[1] == contents[2]
-    assert len(contents[0]) == _runs(tmp_path / "3") == 60
+    assert len(contents[0]) == _runs(tmp_path / "3") == 80
 
 
 def test_a_search_is_replayed_over_its_records(tmp_path: Path) -> None:
@@ -156,7 +156,10 @@ def test_a_search_is_replayed_over_its_records(tmp_path: Path) -> None:
 def test_killed_and_started_again_is_as_never_killed(
     tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:
-    """kill -9 in the middle, workers and all: what is on record is neither lost nor worked again."""
+    """kill -9 in the middle, workers and all: what is on record is neither lost nor worked again.
+
+    Lost are at most two tasks in progress, and those on their way to the process that writes.
+    """
     environment = {**clean_environment, "CXR_WORKERS": "2"}
     program = [sys.executable, "-c", PROGRAM, str(tmp_path / "killed")]
     process = subprocess.Popen(
@@ -171,10 +174,10 @@ def test_killed_and_started_again_is_as_never_killed(
     assert process.communicate()[0] == b"" and process.returncode == -signal.SIGKILL
     runs = _runs(tmp_path / "killed")
     before = {name: state for name, state in _state(kept).items() if not name.startswith(".")}
-    assert 17 <= len(before) <= runs <= len(before) + 2 and len(before) < 60
+    assert 17 <= len(before) <= runs <= len(before) + 4 and len(before) < 80
 
     resumed = problems.search(tmp_path / "killed", seconds=0.0)
     assert resumed == problems.search(tmp_path / "whole", seconds=0.0)
     after = {name: state for name, state in _state(kept).items() if not name.startswith(".")}
     assert {name: after[name] for name in before} == before
-    assert len(after) == 60 and _runs(tmp_path / "killed") == runs + 60 - len(before)
+    assert len(after) == 80 and _runs(tmp_path / "killed") == runs + 80 - len(before)

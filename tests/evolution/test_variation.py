@@ -67,11 +67,40 @@ def test_genes_without_any_choice_stay() -> None:
     assert variation.mutate((0,), genes, rng=seeding.stream(1)) == (0,)
 
 
-def test_crossover_takes_each_gene_from_either_parent() -> None:
-    one, other = (0,) * 30, (1,) * 30
-    children = np.array(
-        [variation.crossover(one, other, rng=seeding.stream(1, "cross", i)) for i in range(TRIES)]
+def _children(genes: list[Gene]) -> np.ndarray:
+    """Children of parents of zeros and of ones."""
+    one, other = (0,) * len(genes), (1,) * len(genes)
+    return np.array(
+        [
+            variation.crossover(one, other, genes, rng=seeding.stream(1, "cross", i))
+            for i in range(TRIES)
+        ]
     )
+
+
+def test_crossover_takes_each_gene_from_either_parent() -> None:
+    children = _children([Gene(name=str(i), size=2, ordered=True) for i in range(30)])
     mixed = children.any(axis=1)
     assert mixed.mean() == pytest.approx(variation.CROSSOVER, abs=0.03)
     np.testing.assert_allclose(children[mixed].mean(axis=0), np.full(30, 0.5), atol=0.04)
+
+
+def test_half_of_the_children_inherit_groups_whole() -> None:
+    """Three groups of eight genes, one of them scattered, and six genes that stand for themselves."""
+    names = ["a"] * 8 + ["b", ""] * 6 + ["c"] * 8 + ["b"] * 2
+    genes = [Gene(name=str(i), size=2, ordered=True, group=g) for i, g in enumerate(names)]
+    children = _children(genes)
+    places = {name: [i for i, own in enumerate(names) if own == name] for name in "abc"}
+    assert [len(own) for own in places.values()] == [8, 8, 8]
+    whole = {
+        name: (children[:, own] == children[:, own[:1]]).all(axis=1) for name, own in places.items()
+    }
+    mixed = children.any(axis=1)
+    assert mixed.mean() == pytest.approx(variation.CROSSOVER, abs=0.03)
+    for name in places:  # taken gene by gene, 8 genes come from one parent in 1 of 128 children
+        assert whole[name][mixed].mean() == pytest.approx(0.5, abs=0.04)
+    assert (whole["a"] == whole["b"]).mean() > 0.98 < (whole["b"] == whole["c"]).mean()
+    np.testing.assert_allclose(children[mixed].mean(axis=0), np.full(len(genes), 0.5), atol=0.04)
+    together = children[whole["a"] & whole["b"] & whole["c"] & mixed]
+    heads = together[:, [own[0] for own in places.values()]]
+    assert len({tuple(row) for row in heads.tolist()}) == 8  # which parent is drawn per group

@@ -266,9 +266,11 @@ MIRRORED_ELSEWHERE: dict[str, str] = {
     "stages/__init__.py": "tests/test_numerics.py starts processes that import it",
     "stages/_stage.py": "tests/stages/test_stage.py",
     "stages/__main__.py": "tests/stages/test_preflight.py",
+    "cxr/search/figures/__init__.py": "tests/search/figures/test_figures.py",
 }
 PLUGIN_FOLDERS = (
     *("cxr/datasets", "cxr/checks", "cxr/preprocessing", "cxr/search/spaces"),
+    "cxr/search/proxies",
     "cxr/pruning/criteria",
 )
 

@@ -39,9 +39,7 @@ def take(root, names, kept):
     keep = intake.Keep(kept)
     intake.stream_packed(root, keep)
     archives.members(root)
-    table, thumbnails = intake.take_in(root, names, keep)
-    intake.forget_others(root, names, keep)
-    return table, thumbnails
+    return intake.take_in(root, names, keep)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,12 +1,15 @@
 """A search and a pruning that are killed again and again end with the bytes of an undisturbed run.
 
 `kill -9` to the whole process group, at moments drawn over the length of an undisturbed run, so
-that imports, evaluations, the last trainings and the writing of the outputs are all hit. What a
-killed run finished is never written again. About ten minutes on two cores.
+that imports, evaluations, the last trainings and the writing of the outputs are all hit; every third
+time not before a file is half written. What a killed run finished is never written again. And a
+search on a Dask cluster that loses a worker ends with the same bytes. About fifteen minutes on two
+cores.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -20,11 +23,12 @@ from typing import Any
 import pytest
 
 from cxr import seeding
+from tests.cluster import running
 from tests.proof import clones
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
+KILLS = 30
 SCRATCH = Path("data/.scratch")
 OUTPUTS = {
     "search": ("data/searched/{run}", "reports/search/{run}"),
@@ -34,7 +38,13 @@ OUTPUTS = {
 SMALL: dict[str, Any] = {
     "phantom": {"patients": 60, "image_px": 64},
     "preprocess": {"steps": [{"name": "resize", "size_px": 32, "fit": "stretch"}]},
-    "search": {"population": 4, "generations": 3, "image_px": 32, "training": {"epochs": 2}},
+    "search": {
+        "generations": 3,
+        "image_px": 32,
+        "baselines": ["largest"],
+        "rungs": [{"networks": 4, "samples": 160}, {"networks": 2, "samples": 320}],
+        "finalists": {"networks": 2, "seeds": 2, "samples": 320},
+    },
     "transfer": {"epochs": 2},
     "prune": {"population": 4, "generations": 3, "recalibration_images": 16, "epochs": 2},
 }
@@ -66,18 +76,23 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def start(root: Path, stage: str, run: str) -> subprocess.Popen[bytes]:
+def start(root: Path, stage: str, run: str, **more: str) -> subprocess.Popen[bytes]:
     """Start a stage in a session of its own, as DVC would, its words in a file beside the clone."""
     (root.parent / "joblib").mkdir(exist_ok=True)
     environment = {
         **clones.environment(root),
         "JOBLIB_TEMP_FOLDER": str(root.parent / "joblib"),  # what a killed run leaves goes with it
+        **more,
     }
     with (root.parent / "said.txt").open("wb") as said:
         return subprocess.Popen(
             [sys.executable, "-m", f"stages.{stage}", run],
-            cwd=root, env=environment, start_new_session=True, stdout=said, stderr=said,
-        )  # fmt: skip
+            cwd=root,
+            env=environment,
+            start_new_session=True,
+            stdout=said,
+            stderr=said,
+        )
 
 
 class Records:
@@ -108,17 +123,31 @@ class Records:
         return all(path.exists() for path in self.seen)
 
 
-def ended(process: subprocess.Popen[bytes], records: Records, *, seconds: float) -> bool:
-    """Watch a run; kill all of it after `seconds` unless it ended well before. Tell whether it did."""
+def ended(
+    process: subprocess.Popen[bytes], records: Records, *, seconds: float, writing: bool = False
+) -> bool:
+    """Watch a run; kill all of it after `seconds` unless it ended well before. Tell whether it did.
+
+    With `writing` it lives on until a file is half written.
+    """
     deadline = time.monotonic() + seconds
     try:
         while process.poll() is None and time.monotonic() < deadline:
             records.look()
             time.sleep(0.02)
+        while writing and process.poll() is None and not half_written(records.root):
+            pass
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     return process.wait() == 0
+
+
+def half_written(scratch: Path) -> list[Path]:
+    """Return the files of the scratch folder that a writer has begun and not yet published."""
+    with contextlib.suppress(FileNotFoundError):  # a folder goes while we look
+        return list(scratch.rglob("*.partial"))
+    return []
 
 
 def contents(root: Path, stage: str, run: str) -> dict[str, str]:
@@ -137,9 +166,15 @@ def contents(root: Path, stage: str, run: str) -> dict[str, str]:
 
 
 def forget(root: Path, stage: str, run: str) -> None:
-    """Remove the stage's outputs, so that what is compared next was written by the next run."""
-    for output in OUTPUTS[stage]:
-        shutil.rmtree(root / output.format(run=run), ignore_errors=True)
+    """Remove the stage's outputs and records, so that what comes next is all made by the next run."""
+    for folder in (*(output.format(run=run) for output in OUTPUTS[stage]), f"{SCRATCH}/{stage}"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+
+
+def left_over(root: Path, stage: str) -> list[Path]:
+    """Return what a stage that is done should not have left: all but a search's records, which stay."""
+    found = sorted((root / SCRATCH / stage).rglob("*"))
+    return [x for x in found if x.is_file() and (stage != "search" or x.suffix != ".json")]
 
 
 def said(root: Path) -> str:
@@ -153,13 +188,14 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(small, stage):
     begin = time.monotonic()
     assert ended(start(small, stage, run), Records(small), seconds=600), said(small)
     seconds, wanted = time.monotonic() - begin, contents(small, stage, run)
-    assert not list(small.glob(f"{SCRATCH}/{stage}*"))
+    assert not left_over(small, stage)
     forget(small, stage, run)
     rng = seeding.stream(20, "proof", "resume", stage)
     records, kept = Records(small), []
     while len(kept) < KILLS:
         process = start(small, stage, run)
-        done = ended(process, records, seconds=rng.uniform(0, seconds))
+        writing = len(kept) % 3 == 2
+        done = ended(process, records, seconds=rng.uniform(0, seconds), writing=writing)
         if not done:
             assert process.returncode == -signal.SIGKILL, said(small)
             kept.append(len(records.seen))
@@ -173,4 +209,23 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(small, stage):
     assert len(set(kept)) > 3, f"the kills hit the same few places: {kept}"
     assert ended(start(small, stage, run), records, seconds=600), said(small)
     assert contents(small, stage, run) == wanted
-    assert not list(small.glob(f"{SCRATCH}/{stage}*"))
+    assert not left_over(small, stage)
+
+
+def test_a_search_whose_dask_worker_is_killed_ends_with_the_same_bytes(small, tmp_path):
+    run = clones.parameters(small)["search"]["runs"][0]
+    forget(small, "search", run)
+    assert ended(start(small, "search", run), Records(small), seconds=600), said(small)
+    wanted = contents(small, "search", run)
+    forget(small, "search", run)
+    with running.cluster(tmp_path, clones.environment(small)) as dask:
+        one, _ = (dask.work(1, cwd=small) for _ in range(2))
+        process = start(small, "search", run, CXR_CLUSTER=dask.address)
+        records = Records(small)
+        while len(records.seen) < 4 and process.poll() is None:
+            records.look()
+            time.sleep(0.02)
+        one.kill()
+        assert process.poll() is None, said(small)
+        assert ended(process, records, seconds=600), said(small)
+    assert contents(small, "search", run) == wanted

@@ -92,10 +92,10 @@ def test_a_shorter_search_is_the_beginning_of_a_longer_one(half):
 
 def test_the_pick_has_the_highest_auroc_near_the_wanted_macs_then_the_fewest_macs_then_the_first():
     found = [
-        Evaluated(0, (3, 0), (0.25, 10.0)),
-        Evaluated(0, (2, 1), (0.125, 30.0)),
-        Evaluated(1, (1, 5), (0.125, 20.0)),
-        Evaluated(1, (1, 4), (0.125, 20.0)),
+        Evaluated(0, 0, (3, 0), (0.25, 10.0)),
+        Evaluated(0, 0, (2, 1), (0.125, 30.0)),
+        Evaluated(1, 0, (1, 5), (0.125, 20.0)),
+        Evaluated(1, 0, (1, 4), (0.125, 20.0)),
     ]
     assert candidates.best(found, macs=22) == (1, 4)
     assert candidates.best(found, macs=30) == (2, 1)  # 20 is no longer at the wanted 30

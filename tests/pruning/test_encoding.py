@@ -9,6 +9,7 @@ from cxr import numerics, seeding
 from cxr.metrics import cost
 from cxr.pruning import cutting, encoding
 from cxr.pruning.criteria import bn_scale, l1_norm
+from tests.architectures.cases import cells, stage
 from tests.backbones.test_surgery import NETWORKS
 from tests.pruning.parents import SIZE, network, small
 from tests.training.recipes import tiny
@@ -81,6 +82,6 @@ def test_a_group_that_the_criterion_cannot_rank_stays_whole():
 
 
 def test_nothing_to_prune_is_told():
-    narrow = {"stem": 8, "stages": [{"block": "plain", "width": 8, "depth": 1, "kernel": 3}]}
+    narrow = cells(stage(width=8, depth=1), stem=8)
     with pytest.raises(ValueError, match=r"nothing to prune: of 2 groups .* more than 8 channels"):
         encode(network(tiny(backbone="searched", backbone_options=narrow)))

@@ -23,7 +23,7 @@ def outcome(*, shift: float = 0.0) -> tables.Outcome:
     ]
     scores = [0.5, 0.625, 0.75, 0.875]
     evaluated = [
-        Evaluated(number // 2, genome, (1 - score, float(code.macs(genome))))
+        Evaluated(number // 2, 0, genome, (1 - score, float(code.macs(genome))))
         for number, (genome, score) in enumerate(zip(tried, scores, strict=True))
     ]
     results = {

@@ -9,15 +9,17 @@ from PIL import Image
 
 from cxr import report, seeding
 from cxr.datasets._source import Source
+from tests.search import tables
 
 LABELS = ("normal", "effusion")
 NETWORK = {
-    "stem": 16,
+    "family": "cells", "resolution": 100, "stem": 16, "stem_stride": 2, "activation": "relu", "norm": "batch", "down": "stride",
     "stages": [
-        {"block": "residual", "width": 24, "depth": 2, "kernel": 5},
-        {"block": "inverted", "width": 48, "depth": 1, "kernel": 3, "expansion": 4},
+        {"block": "residual", "width": 24, "depth": 2, "kernel": 5, "se": False},
+        {"block": "inverted", "width": 48, "depth": 1, "kernel": 3, "expansion": 4, "se": False},
     ],
-}
+    "pool": "gap", "hidden": [],
+}  # fmt: skip
 RECIPES = {
     "resnet10t": {
         "backbone": "resnet10t", "epochs": 12,
@@ -33,8 +35,14 @@ RECIPES = {
     },
 }  # fmt: skip
 SEARCH = {
-    "space": {"name": "staged", "stems": [8, 16]}, "population": 4, "generations": 3,
-    "max_parameters": 1_000_000, "max_macs": 40_000_000, "image_px": 40, "training": {"epochs": 6},
+    "space": {
+        "name": "cxr_cells", "stems": [8, 16], "stem_strides": [2],
+        "caps": {"parameters": 1_000_000, "macs": 40_000_000, "activation_mb": None},
+    },
+    "methods": ["evolved", "random"], "score": "auroc", "generations": 3, "image_px": 40,
+    "rungs": [{"networks": 4, "samples": 480}, {"networks": 2, "samples": 1440}],
+    "finalists": {"networks": 2, "seeds": 3, "samples": 2880}, "baselines": ["largest", "resnet18"],
+    "prefilter": None,
 }  # fmt: skip
 PRUNE = {
     "criterion": "l1_norm", "macs": 0.5, "population": 4, "generations": 3, "epochs": 8,
@@ -140,32 +148,89 @@ def control(labels=LABELS, *, value=0.836):
     }  # fmt: skip
 
 
-def search(folds=1, name="small", figures=("front", "progress")):
-    """Three generations of four networks of each method and fold; evolution is the better one."""
+PLOTS = ("front", "progress", "finalists", "winner")
+
+
+def search(folds=1, name="small", figures=PLOTS, gap=0.1):
+    """Three generations, two rungs, each method and fold; evolution is the better one by `gap`."""
+    starts = {"evolved": gap, "random": 0.0}
     candidates = [
         {
-            "fold": fold, "method": method, "generation": i // 4, "loss": 0.5,
-            "auroc": None if i == 1 else 0.7 + start + i / 100 + fold / 1000, "macs": (30 - i) * 10**6,
-            "parameters": (20 + i) * 1000, "front": int(i == 11), "picked": int(i == 11),
-            "architecture": json.dumps(NETWORK),
+            "fold": fold, "method": method, "generation": i // 6, "rung": rung, "samples": (480, 1440)[rung],
+            "loss": None if i == 6 else 0.5, "auroc": 0.0 if i == 6 else 0.7 + start + i / 100 + fold / 1000,
+            "accuracy": 0.6 + i / 100, "macs": (30 - i) * 10**6, "parameters": (20 + i) * 1000,
+            "activation_bytes": 1_500_000, "front": int(i in (16, 17)), "picked": int(i == 17),
+            "architecture": json.dumps({**NETWORK, "stem": 16 + 8 * i}),
         }
         for fold in range(folds)
-        for method, start in (("evolved", 0.1), ("random", 0.0))
-        for i in range(12)
+        for method, start in starts.items()
+        for i in range(18)
+        for rung in [int(i % 6 > 3)]
     ]  # fmt: skip
-    pick = {"macs": 19_000_000, "parameters": 31_000}
+    cost = {"macs": 13_000_000, "parameters": 37_000, "activation_bytes": 1_500_000}
+    finals = [
+        {
+            "fold": fold, "method": method, "network": network, "seed": seed, "samples": 2880, "picked": picked,
+            **{f"{part}_{key}": level - down + seed / 100 + fold / 1000
+               for part, down in (("search_val", 0.0), ("val", 0.02)) for key in ("auroc", "accuracy")},
+            **cost, "macs": macs,
+        }
+        for fold in range(folds)
+        for method, network, level, picked, macs in (
+            ("evolved", json.dumps(NETWORK), 0.8 + gap, 1, 13_000_000),
+            ("evolved", json.dumps({**NETWORK, "stem": 24}), 0.78 + gap, 0, 14_000_000),
+            ("random", json.dumps(NETWORK), 0.8, 1, 13_000_000),
+            ("resnet18", "resnet18", 0.85, 1, 340_000_000),
+        )
+        for seed in range(3)
+    ]  # fmt: skip
+    each = {"networks": 12, "samples": 14_400, **cost}
     return report.Search(
         name=name,
         metrics={
-            "networks": 12, "samples": 36_000,
+            "score": "auroc", "networks": 12, "samples": 14_400, "baselines": ["resnet18"],
             "folds": [
-                {"evolved": {"auroc": 0.91 + fold / 1000, **pick}, "random": {"auroc": 0.81, **pick}}
+                {
+                    method: {"auroc": 0.81 + start, "val_auroc": 0.79 + start * (1 + fold / 10),
+                             "hypervolume": 0.5 + start * (1 + fold / 10), **each}
+                    for method, start in starts.items()
+                }
                 for fold in range(folds)
             ],
+            "correlations": {
+                "rung_0": {"tau": 0.6, "low": 0.4, "high": 0.8, "networks": 11.0},
+                "macs": {"tau": 0.2, "low": -0.1, "high": 0.5, "networks": 11.0},
+                "naswot": {"tau": 0.1, "low": -0.2, "high": 0.4, "networks": 11.0},
+                "grad_norm": {"tau": None, "low": None, "high": None, "networks": 11.0},
+            },
+            "prefilters": [],
         },
         candidates=candidates,
+        finalists=finals,
         figures={key: png() for key in figures},
     )  # fmt: skip
+
+
+def grid(folds=1, name="grid"):
+    """A grid of 27 networks and what its best two came to."""
+    tried = tables.grid(folds)
+    ended = tables.finalists(tried, seeds=3, baselines=["resnet18"])
+    return report.Search(
+        name=name,
+        metrics={
+            "score": "auroc", "networks": 27, "samples": 27 * 1440, "baselines": ["resnet18"],
+            "folds": [{"grid": {"networks": 27, "samples": 27 * 1440, "hypervolume": 0.6}}] * folds,
+            "correlations": {}, "prefilters": [],
+        },
+        candidates=rows(tried),
+        finalists=rows(ended),
+        figures={"front": png(), "finalists": png()},
+    )  # fmt: skip
+
+
+def rows(table):
+    """Return a table's rows as the page gets them: unknown values are None."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def pruning(folds=1, name="searched", figures=("front", "channels", "history")):

@@ -41,6 +41,8 @@ def test_a_model_is_described_by_the_parameters(name, words):
          "trained from scratch (head, blocks.6.* alone; the rest is frozen)"),
         ({"backbone": "searched", "backbone_options": {"search": "s", "pick": "evolved"}, "weights": "searched"},
          "found by search s , fine-tuned from the weights of its search"),
+        ({"backbone": "searched", "backbone_options": {"search": "s", "pick": "grid"}, "weights": None},
+         "the best of the grid of search s , trained from scratch"),
     ],
 )  # fmt: skip
 def test_a_recipe_tells_where_training_started(recipe, words):

@@ -11,45 +11,61 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from cxr import artifacts, prepared, seeding
+from cxr import artifacts, params, prepared, seeding
 from cxr.search import space
+from cxr.search.settings import Terms
 from cxr.training.recipe import Head
 from tests.training.recipes import TINY
 
 SPACE: dict[str, Any] = {
-    "name": "staged",
-    "stems": [4, 8],
-    "stages": [1, 2],
+    "name": "cxr_cells",
+    "caps": {"parameters": 100_000, "macs": 2_000_000, "activation_mb": None},
+    "stems": [8],
+    "stem_strides": [2],
+    "stages": [2, 2],
     "blocks": ["plain", "residual", "inverted"],
     "widths": [8, 16],
     "depths": [1, 2],
     "kernels": [3, 5],
     "expansions": [2, 4],
+    "squeeze_excitation": [False, True],
+    "norms": ["batch"],
+    "activations": ["relu"],
+    "downs": ["stride", "max_pool"],
+    "resolutions": [100],
+    "pools": ["gap"],
+    "hidden": [[]],
 }
 TRAINING: dict[str, Any] = {
-    **TINY,
-    "backbone": "searched",
-    "epochs": 1,
-    "early_stopping": {"monitor": "last", "patience": 1},
+    key: value
+    for key, value in TINY.items()
+    if key not in ("backbone", "backbone_options", "trainable", "epochs", "early_stopping")
 }
 RECIPE: dict[str, Any] = {
     "space": SPACE,
-    "population": 3,
+    "methods": ["evolved", "random"],
+    "score": "auroc",
     "generations": 2,
-    "max_parameters": 100_000,
-    "max_macs": 2_000_000,
+    "rungs": [{"networks": 3, "samples": 16}, {"networks": 2, "samples": 32}],
     "image_px": 16,
+    "finalists": {"networks": 2, "seeds": 2, "samples": 48},
+    "baselines": ["largest"],
+    "prefilter": None,
     "training": TRAINING,
 }
 
 
-def open_space(*, max_macs: int = 2_000_000, max_parameters: int = 100_000, **changes: Any) -> Any:
-    """Return the small space under its caps."""
-    caps = space.Caps(
-        parameters=max_parameters, macs=max_macs, size_px=32, labels=2,
-        head=Head(kind="linear", hidden=[], dropout=0.0),
-    )  # fmt: skip
-    return space.load({**SPACE, **changes}, caps, where="space")
+def open_space(*, caps: dict[str, Any] | None = None, **changes: Any) -> space.Space:
+    """Return the small space under its caps, some of them changed."""
+    tree = {**SPACE, "caps": {**SPACE["caps"], **(caps or {})}, **changes}
+    head = Head(kind="linear", hidden=[], dropout=0.0)
+    return space.load(tree, size_px=32, labels=2, head=head, where="space")
+
+
+def terms(**changes: Any) -> Terms:
+    """Return the small terms, some of them changed."""
+    tree = {key: RECIPE[key] for key in ("methods", "score", "generations", "rungs")}
+    return params.build(Terms, {**tree, **changes}, where="terms")
 
 
 PARTS = ["train"] * 16 + ["val"] * 4 + ["search_val"] * 8 + ["test"] * 4

@@ -1,64 +1,81 @@
-"""What a search tried, as a table: fronts, picks, sums and curves by hand."""
+"""What a search tried, as a table: a row per evaluation, fronts and picks at the top rung only."""
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import pytest
 
 from cxr.evolution.genes import Evaluated
 from cxr.search import candidates
 
+FOUND = {0: (0.9, 500), 1: (0.8, 300), 2: (0.9, 400), 3: (0.9, 400), 4: (0.7, 350)}
+"""Genome (i,) is the network n<i>: AUROC at the top rung, MACs."""
+
 
 def case():
-    """Two methods in one fold; genome (i,) is the network n<i>; random tries n1 too."""
-    found = {0: (0.9, 500), 1: (0.8, 300), 2: (0.9, 400), 3: (0.9, 400), 4: (0.7, 350)}
+    """Two methods in one fold; the AUROC at rung 0 is .1 lower; random climbs with n1 too."""
     results = {
-        (0, f"n{i}"): {"auroc": auroc, "macs": macs, "loss": 0.5, "parameters": 10 * i, "samples": 32}
-        for i, (auroc, macs) in found.items()
+        (0, f"n{i}", rung): {
+            "auroc": auroc - 0.1 * (1 - rung), "accuracy": 0.5, "loss": 0.5, "diverged": False, "macs": macs,
+            "parameters": 10 * i, "activation_bytes": 4 * macs, "samples": 16 << rung,
+        }
+        for i, (auroc, macs) in FOUND.items()
+        for rung in (0, 1)
     }  # fmt: skip
 
-    def search(*genes):
+    def search(*places):
         return [
-            Evaluated(place // 2, (i,), candidates.objectives(results[0, f"n{i}"]))
-            for place, i in enumerate(genes)
-        ]
+            Evaluated(generation, rung, (i,), candidates.objectives(results[0, f"n{i}", rung], "auroc"))
+            for generation, rung, i in places
+        ]  # fmt: skip
 
-    tried = {(0, "evolved"): search(0, 1, 3, 2), (0, "random"): search(4, 1)}
-    return candidates.table(tried, results, lambda genome: f"n{genome[0]}"), results
-
-
-def test_a_row_per_network_in_order_with_its_front_and_pick():
-    table, _ = case()
-    assert list(table.columns) == candidates.COLUMNS
-    assert list(table["architecture"]) == ["n0", "n1", "n3", "n2", "n4", "n1"]
-    assert list(table["generation"]) == [0, 0, 1, 1, 0, 0]
-    assert list(table["front"]) == [0, 1, 1, 1, 0, 1]  # equal points do not beat each other
-    assert list(table["picked"]) == [0, 0, 0, 1, 0, 1]
+    tried = {
+        (0, "evolved"): search(
+            *[(0, 0, i) for i in (0, 1, 4)], (0, 1, 0), (0, 1, 1), (1, 0, 2), (1, 0, 3), (1, 1, 2), (1, 1, 3)
+        ),
+        (0, "random"): search((0, 0, 4), (0, 0, 1), (0, 1, 4), (0, 1, 1)),
+    }  # fmt: skip
+    return tried, results
 
 
-def test_the_pick_has_the_highest_auroc_then_fewer_macs_then_the_first_name():
-    table, _ = case()
-    assert candidates.picks(table) == {(0, "evolved"): "n2", (0, "random"): "n1"}
+def table():
+    tried, results = case()
+    return candidates.table(tried, results, lambda genome: f"n{genome[0]}")
 
 
-def test_metrics_count_what_each_method_was_shown():
-    table, results = case()
-    found = candidates.summarise(table, results)
-    assert found["folds"] == [
-        {
-            "evolved": {"auroc": 0.9, "macs": 400, "parameters": 20, "networks": 4, "samples": 128},
-            "random": {"auroc": 0.8, "macs": 300, "parameters": 10, "networks": 2, "samples": 64},
-        }
-    ]
-    assert (found["networks"], found["samples"]) == (4, 128)
-    assert (found["evolved_auroc"], found["random_macs"]) == (0.9, 300.0)
+def test_a_row_per_evaluation_in_order():
+    found = table()
+    assert list(found.columns) == candidates.COLUMNS
+    names = ["n0", "n1", "n4", "n0", "n1", "n2", "n3", "n2", "n3", "n4", "n1", "n4", "n1"]
+    assert list(found["architecture"]) == names
+    assert list(found["rung"]) == [0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]
+    assert list(found["generation"]) == [0] * 5 + [1] * 4 + [0] * 4
+    assert list(found["samples"]) == [16 << rung for rung in found["rung"]]
+    assert list(found["auroc"][:4]) == pytest.approx([0.8, 0.7, 0.6, 0.9])
 
 
-def test_curves_never_fall_and_match_the_area_by_hand():
-    table, _ = case()
-    rows = table[table["method"] == "evolved"]
-    assert candidates.best_so_far(rows).tolist() == [0.9, 0.9, 0.9, 0.9]
-    # the cap is 1000 MACs: n0 covers 0.4 x 0.5 of 0.5 x 1, n1 adds 0.3 x 0.2, n3 adds 0.1 x 0.1
-    covered = candidates.covered_so_far(rows, max_macs=1000)
-    assert covered == pytest.approx([0.4, 0.52, 0.54, 0.54])
-    assert (np.diff(covered) >= 0).all()
+def test_fronts_are_of_the_top_rung_and_equal_points_do_not_beat_each_other():
+    found = table()
+    assert list(found["front"]) == [0, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1]
+    assert not found["picked"].any()
+
+
+def test_a_pick_is_marked_at_the_top_rung_of_its_own_method():
+    found = candidates.mark(table(), {(0, "evolved"): "n3", (0, "random"): "n1"})
+    assert found.index[found["picked"] == 1].tolist() == [8, 12]
+    assert list(found.columns) == candidates.COLUMNS
+
+
+def test_the_top_rung_is_what_can_be_compared():
+    assert list(candidates.at_top(table())["architecture"]) == ["n0", "n1", "n2", "n3", "n4", "n1"]
+
+
+def test_a_network_without_a_loss_has_an_empty_cell():
+    tried, results = case()
+    lost = {"auroc": 0.0, "accuracy": 0.0, "loss": None, "diverged": True}
+    results = {key: {**found, **lost} for key, found in results.items()}
+    found = candidates.table(tried, results, lambda genome: f"n{genome[0]}")
+    assert found["loss"].isna().all() and found["loss"].dtype == float
+    assert candidates.objectives({**lost, "macs": 7}, "accuracy") == (1.0, 7.0)
+    assert math.isnan(found["loss"][0])

@@ -1,138 +1,106 @@
-"""Evolution against chance: as many networks for both, none trained twice, picks repeat exactly."""
+"""The contest: rungs are climbed, none trained twice, records replayed to the same end, words each generation."""
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-import json
+from cxr.search import contest, rivals
+from cxr.search.prefilter import Prefilter
+from cxr.seeding import stream
+from tests.search.made_up import SPACE, judge, score, trained
+from tests.search.settings import terms
 
-import numpy as np
-import pytest
-
-from cxr import artifacts, params
-from cxr.search import contest, fitness, space
-from cxr.training.recipe import Recipe
-from tests.search.settings import TRAINING, open_space
-
-TINY = {"stages": [1, 1], "kernels": [3], "expansions": [2]}  # 2 x 3 x 2 x 2 = 24 networks
+__all__ = ["trained"]
+RUNGS = [{"networks": 4, "samples": 16}, {"networks": 2, "samples": 32}]
 
 
-@pytest.fixture
-def folds(tmp_path):
-    recipe = params.build(Recipe, TRAINING, where="recipe")
-    rows = np.arange(4)
-    return [fitness.Task(recipe, tmp_path, rows, rows, 16, fold, 1) for fold in (0, 1)]
+def explore(folder, *, folds=2, prefilters=(), **changes):
+    found = terms(**{"rungs": RUNGS, "generations": 3, **changes})
+    searches = rivals.searches(SPACE, found, folds=folds, seed=1, prefilters=prefilters)
+    return contest.explore(
+        searches, SPACE, judge(folder, folds=folds), found, max_macs=2_000_000, prefilters=prefilters
+    )  # fmt: skip
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """Replace training by a score that the architecture decides; returns what was `trained`."""
-    seen = []
-
-    def evaluate(task):
-        architecture = task.recipe.backbone_options
-        seen.append((task.fold, artifacts.canonical_json(architecture)))
-        width = architecture["stages"][0]["width"]
-        macs = space.staged.count(architecture, size_px=32)[1]
-        return {
-            "auroc": 0.5 + width / 100,
-            "loss": 1.0,
-            "macs": macs,
-            "parameters": 1,
-            "samples": 4,
-        }
-
-    monkeypatch.setattr(fitness, "evaluate", evaluate)
-    monkeypatch.setenv("CXR_WORKERS", "1")
-    return seen
-
-
-def rivals(found, *, population=4, generations=3, folds=2):
-    return contest.searches(
-        found, folds=folds, population=population, generations=generations, seed=1
-    )
-
-
-def test_both_methods_try_as_many_networks_and_none_is_trained_twice(folds, trained, tmp_path):
-    found = open_space()
-    tried, results = contest.explore(rivals(found), found, folds, folder=tmp_path, words="x")
-    assert {key: len(members) for key, members in tried.items()} == dict.fromkeys(
-        itertools.product((0, 1), ("evolved", "random")), 12
-    )
-    for members in tried.values():
-        assert len({found.identity(member.genome) for member in members}) == 12
-        assert all(found.allowed(member.genome) for member in members)
+def test_each_rung_has_its_samples_and_none_is_trained_twice(tmp_path, trained):
+    tried, results = explore(tmp_path)
     assert len(trained) == len(set(trained)) == len(results)
-    assert set(results) == {
-        (fold, found.identity(m.genome)) for (fold, _), members in tried.items() for m in members
-    }
+    for (fold, network, rung), result in results.items():
+        samples = RUNGS[rung]["samples"]
+        assert result["auroc"] == score(fold, network, samples, "search")
+        assert (fold, network, samples, "search") in trained
+    for (fold, _), members in tried.items():
+        for member in members:
+            result = results[fold, SPACE.identity(member.genome), member.rung]
+            assert member.objectives == (1.0 - result["auroc"], float(result["macs"]))
 
 
-def test_records_are_replayed_to_the_same_end(folds, trained, tmp_path):
-    found = open_space()
-    first = contest.explore(rivals(found), found, folds, folder=tmp_path, words="x")
+def test_accuracy_ranks_where_it_is_the_score(tmp_path, trained):
+    tried, results = explore(tmp_path, score="accuracy")
+    for (fold, _), members in tried.items():
+        for member in members:
+            result = results[fold, SPACE.identity(member.genome), member.rung]
+            assert member.objectives[0] == 1.0 - result["accuracy"]
+
+
+def test_records_are_replayed_to_the_same_end(tmp_path, trained):
+    first = explore(tmp_path)
     done = len(trained)
     for path in sorted(tmp_path.glob("*.json"))[::2]:
         path.unlink()
-    again = contest.explore(rivals(open_space()), found, folds, folder=tmp_path, words="x")
-    assert again == first
+    assert explore(tmp_path) == first
     assert len(trained) - done == -(-done // 2)
 
 
-def test_folds_search_by_themselves(folds, trained, tmp_path):
-    found = open_space()
-    tried, _ = contest.explore(rivals(found), found, folds, folder=tmp_path, words="x")
+def test_a_longer_search_trains_only_what_is_new(tmp_path, trained):
+    tried, results = explore(tmp_path, generations=2)
+    done = len(trained)
+    longer, more = explore(tmp_path, generations=4)
+    for which, members in tried.items():
+        assert longer[which][: len(members)] == members
+    assert len(trained) == len(more) > done
+    assert results.items() <= more.items()
+
+
+def test_a_third_rung_trains_only_what_it_adds(tmp_path, trained):
+    explore(tmp_path, generations=1)
+    done = len(trained)
+    explore(tmp_path, generations=1, rungs=[*RUNGS, {"networks": 1, "samples": 64}])
+    assert {samples for _, _, samples, _ in trained[done:]} == {64}
+
+
+def test_folds_search_by_themselves(tmp_path, trained):
+    tried, _ = explore(tmp_path)
     assert [m.genome for m in tried[0, "random"]] != [m.genome for m in tried[1, "random"]]
-    alone, _ = contest.explore(
-        rivals(found, folds=1), found, folds[:1], folder=tmp_path / "alone", words="x"
-    )
-    assert alone == {key: members for key, members in tried.items() if key[0] == 0}
+    alone, _ = explore(tmp_path / "alone", folds=1)
+    assert alone == {which: members for which, members in tried.items() if which[0] == 0}
 
 
-def test_a_space_smaller_than_what_is_asked_is_told_before_anything_is_trained(trained):
-    assert rivals(open_space(**TINY), population=12, generations=2)
-    with pytest.raises(
-        ValueError, match=r"population 5 x generations 5 asks for 25 .* only 24 diff"
-    ):
-        rivals(open_space(**TINY), population=5, generations=5)
-    assert trained == []
+def test_a_line_a_generation_says_where_both_stand(tmp_path, trained, capsys):
+    _, results = explore(tmp_path, folds=1)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "generation" in line]
+    assert len(lines) == 3
+    assert lines[0].startswith("  search@made_up: generation 1 of 3, best auroc so far: evolved 0.")
+    assert "; random 0." in lines[0] and lines[0].count(" M MACs, hypervolume 0.") == 2
+    assert "; about " in lines[0] and lines[2].endswith("about 0 s left")
+    best = max(found["auroc"] for (_, _, rung), found in results.items() if rung == 1)
+    assert f"{best:.3f} at" in lines[2]
 
 
-def test_picks_that_score_otherwise_the_second_time_are_refused(folds, monkeypatch, tmp_path):
-    network = artifacts.canonical_json(open_space().architecture((0,) * 12))
-    result = {"auroc": 0.9, "loss": 0.3}
-    monkeypatch.setenv("CXR_WORKERS", "1")
-    asked = []
+def test_a_proven_pre_filter_sees_generation_0_and_then_chooses(tmp_path, trained):
+    def prefilters(proxy):
+        return [Prefilter(proxy, draws=4, rng=stream(1, "x"))]
 
-    def retrain(work):
-        asked.append((json.loads(network) == work[0].recipe.backbone_options, work[0].fold))
-        return {"fold": work[0].fold}, {"auroc": 0.9, "loss": 0.3}
+    def wide(genome):
+        return sum(stage["width"] for stage in SPACE.architecture(genome)["stages"])
 
-    monkeypatch.setattr(fitness, "retrain", retrain)
-    results = {(0, network): result, (1, network): result}
-    found = contest.retrain(sorted(results), results, folds, folder=tmp_path, words="x")
-    assert found == {(0, network): {"fold": 0}, (1, network): {"fold": 1}}
-    assert asked == [(True, 0), (True, 1)]
-    results[1, network] = {"auroc": 0.9, "loss": np.nextafter(0.3, 1)}
-    with pytest.raises(ValueError, match=r"of fold 1, trained once more, .* run `make doctor`"):
-        contest.retrain(sorted(results), results, folds, folder=tmp_path, words="x")
+    def networks(found):
+        tried, _ = found
+        return [SPACE.identity(m.genome) for m in tried[0, "evolved"] if m.rung == 0]
 
-
-def test_a_fold_s_task_differs_from_its_candidates_in_the_architecture_alone(
-    folds, trained, tmp_path
-):
-    seen = []
-
-    def evaluate(task):
-        seen.append(task)
-        return {"auroc": 0.5, "loss": 1.0, "macs": 1, "parameters": 1, "samples": 4}
-
-    fitness.evaluate = evaluate  # put back by `trained`
-    found = open_space()
-    contest.explore(
-        rivals(found, population=2, generations=1), found, folds, folder=tmp_path, words="x"
-    )
-    for task in seen:
-        assert task.recipe.backbone_options
-        recipe = dataclasses.replace(task.recipe, backbone_options={})
-        assert dataclasses.replace(task, recipe=recipe) == folds[task.fold]
+    one = {"folds": 1, "rungs": [{"networks": 10, "samples": 16}, {"networks": 4, "samples": 32}]}
+    plain = networks(explore(tmp_path, **one))
+    right, wrong = prefilters(wide), prefilters(lambda genome: -wide(genome))
+    assert networks(explore(tmp_path, **one, prefilters=wrong)) == plain
+    filtered = networks(explore(tmp_path, **one, prefilters=right))
+    assert (right[0].acts, wrong[0].acts) == (True, False)
+    assert right[0].tau.count == 10
+    assert filtered[:10] == plain[:10] and filtered[10:] != plain[10:]

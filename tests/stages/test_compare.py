@@ -126,7 +126,8 @@ def method(workspace):
         found = cases.search(name=name)
         folder = reports / "search" / name
         artifacts.write_json(folder / "metrics.json", found.metrics)
-        artifacts.write_csv(folder / "plots/candidates.csv", pd.DataFrame(found.candidates))
+        for key in ("candidates", "finalists"):
+            artifacts.write_csv(folder / f"plots/{key}.csv", pd.DataFrame(getattr(found, key)))
         artifacts.write_bytes(folder / "plots/front.png", cases.png())
     for name in ("net", "rest"):
         cut = cases.pruning(name=name)
@@ -164,7 +165,8 @@ def test_search_pruning_and_export_are_shown_where_the_parameters_name_them(meth
 def test_an_empty_cell_is_unknown_and_a_missing_report_left_out(method):
     (found,) = stage.read_searches(["small", "never_made"], Path("reports"))
     assert found.candidates[0]["auroc"] == pytest.approx(0.8)
-    assert found.candidates[1]["auroc"] is None
+    assert found.candidates[6]["loss"] is None
+    assert found.finalists[0]["search_val_auroc"] == pytest.approx(0.9)
     assert list(found.figures) == ["front"]
     assert stage.read_prunings(["never_made"], Path("reports")) == []
 

@@ -15,13 +15,13 @@ from cxr import artifacts, exporting, numerics, prepared, seeding
 from cxr.training import loop, models
 from cxr.training.network import build
 from stages import export
+from tests.architectures.cases import cells, stage
 from tests.training.recipes import tiny
 
 numerics.exact_torch()
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ["train"] * 4 + ["val"] * 6 + ["search_val"] * 2 + ["test"] * 4
-STAGES = [{"block": "plain", "width": 8, "depth": 1, "kernel": 3}]
-SMALL = {"backbone": "searched", "backbone_options": {"stem": 8, "stages": STAGES}}
+SMALL = {"backbone": "searched", "backbone_options": cells(stage(width=8, depth=1), stem=8)}
 
 
 @pytest.fixture(scope="module")

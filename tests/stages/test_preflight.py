@@ -90,13 +90,25 @@ def test_missing_raw_data_come_with_the_command(tree):
 
 
 def test_a_search_space_is_checked_like_a_step(tree):
-    space = tree["search"]["recipes"]["small"]["space"]
-    tree["search"]["recipes"]["small"]["space"] = {**space, "colours": [1]}
+    recipe = tree["search"]["recipes"]["small"]
+    space = recipe["space"]
+    recipe["space"] = {**space, "colours": [1]}
     assert "search.recipes.small.space.colours is unknown: known are" in the_fault(tree)
-    tree["search"]["recipes"]["small"]["space"] = {**space, "name": "stagged"}
-    assert "space: unknown search/spaces 'stagged': known are staged" in the_fault(tree)
-    tree["search"]["recipes"]["small"]["space"] = {}
-    assert "small.space must be a mapping with a name, not {}" in the_fault(tree)
+    recipe["space"] = {**space, "caps": {**space["caps"], "macs": 0}}
+    assert "small.space.caps: macs must be above 0, or null for no cap, not 0" in the_fault(tree)
+    recipe["space"] = {**space, "name": "stagged"}
+    assert "space: unknown search/spaces 'stagged': known are basalamah_grid" in the_fault(tree)
+    recipe["space"] = {}
+    assert "small.space.name is missing: known are basalamah_grid" in the_fault(tree)
+    recipe["space"] = None
+    assert "small.space must be dict[str, Any], not None" in the_fault(tree)
+
+
+def test_a_proxy_is_a_plug_in_too(tree):
+    tree["search"]["recipes"]["small"]["prefilter"] = {"proxy": "luck", "draws": 4}
+    assert "small.prefilter.proxy: unknown search/proxies 'luck': known are" in the_fault(tree)
+    tree["search"]["recipes"]["small"]["prefilter"] = {"proxy": "macs", "draws": 4}
+    assert preflight.faults(tree) == []
 
 
 def test_an_unknown_criterion_lists_the_known(tree):

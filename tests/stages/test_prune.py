@@ -13,6 +13,7 @@ from cxr import artifacts, prepared, scratch
 from cxr.pruning import fitness, tuning
 from cxr.training import models
 from stages import prune
+from tests.architectures.cases import cells, stage
 from tests.pruning.parents import make, save, small
 from tests.training.recipes import TINY
 
@@ -132,10 +133,7 @@ def test_the_models_it_leaves_are_smaller_and_of_the_channels_it_tells(project):
 def test_searched_parents_keep_their_own_architecture_in_each_fold(tmp_path, monkeypatch):
     monkeypatch.chdir(make_project(tmp_path, folds=2, population=2, generations=1))
     monkeypatch.setenv("CXR_WORKERS", "1")
-    options = [
-        {"stem": 16, "stages": [{"block": "residual", "width": width, "depth": 1, "kernel": 3}]}
-        for width in (24, 40)
-    ]
+    options = [cells(stage("residual", width=width, depth=1)) for width in (24, 40)]
     found = {"search": "toy", "pick": "evolved"}
     recipe = small(backbone="searched", backbone_options=found, weights="searched")
     save(tmp_path / "data/models/toy", recipe, folds=2, options=options)
@@ -167,7 +165,7 @@ def _frozen(folder: Path) -> None:
 
 
 def _narrow(folder: Path) -> None:
-    options = {"stem": 8, "stages": [{"block": "plain", "width": 8, "depth": 1, "kernel": 3}]}
+    options = cells(stage(width=8, depth=1), stem=8)
     recipe = small(backbone="searched", backbone_options=options)
     save(folder / "data/models/toy", recipe, folds=1)
 

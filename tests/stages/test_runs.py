@@ -21,7 +21,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {
         "models": ["plain", "found", "plain-pruned", "found-uniform"],
         "split": {"fractions": {"train": 0.9, "search_val": 0.1}},
-        "search": {"runs": ["small"], "recipes": {"small": {}}},
+        "search": {"runs": ["small"], "recipes": {"small": {"methods": ["evolved", "random"]}}},
         "transfer": {
             "runs": ["plain"],
             "searched": ["found"],
@@ -91,16 +91,24 @@ def test_a_run_that_waits_for_a_search_takes_a_searched_network(tree):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "must be {search: <run of search>, pick: evolved | random}, not {}"),
-        ({"search": "small"}, "must be {search: <run of search>, pick: evolved | random}, not"),
+        ({}, "must be {search: <run of search>, pick: evolved | random | grid}, not {}"),
+        ({"search": "small"}, "must be {search: <run of search>, pick: evolved | random | grid}, not"),
         ({"search": "small", "pick": "evolved", "width": 2}, "must be {search: <run of search>"),
         ({"search": "big", "pick": "evolved"}, "search: 'big' is not in search.runs: known are small"),
-        ({"search": "small", "pick": "best"}, "pick must be evolved or random, not 'best'"),
+        ({"search": "small", "pick": "best"}, "pick must be evolved or random, which the search small has, not 'best'"),
+        ({"search": "small", "pick": "grid"}, "pick must be evolved or random, which the search small has, not 'grid'"),
     ],
 )  # fmt: skip
 def test_the_search_and_the_pick_are_named(tree, options, words):
     tree["transfer"]["recipes"]["found"]["backbone_options"] = options
     assert words in the_fault(tree)
+
+
+@pytest.mark.parametrize("methods", [["grid"], None])  # None: not its form, told elsewhere
+def test_the_pick_is_of_a_method_that_the_search_has(tree, methods):
+    tree["search"]["recipes"]["small"]["methods"] = methods
+    tree["transfer"]["recipes"]["found"]["backbone_options"]["pick"] = "grid"
+    assert list(_runs.faults(tree)) == []
 
 
 def test_a_search_that_rests_picks_nothing(tree):
@@ -183,6 +191,16 @@ def test_weights_must_be_there_and_be_the_right_ones(tree):
     path.write_bytes(b"wrong")
     assert f"{path} has sha256 {hashlib.sha256(b'wrong').hexdigest()}, not " in the_fault(tree)
     path.write_bytes(b"right")
+    assert list(_runs.faults(tree)) == []
+
+
+def test_weights_of_a_search_stand_under_its_training(tree):
+    weights = {"file": "data/raw/weights/net.safetensors", "sha256": "0"}
+    tree["search"]["recipes"]["small"]["training"] = {"weights": weights}
+    assert "search.recipes.small.training.weights: data/raw/weights/net.safetensors is missing" in (
+        the_fault(tree)
+    )
+    tree["search"]["recipes"]["small"]["training"] = None  # not its form, told elsewhere
     assert list(_runs.faults(tree)) == []
 
 

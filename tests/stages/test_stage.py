@@ -90,6 +90,19 @@ def test_an_item_reaches_the_stage_by_name(
     assert capsys.readouterr().out.startswith("toy@phantom: read phantom (")
 
 
+def test_show_prints_and_runs_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["toy", "phantom", "--show"])
+    _stage.run(
+        "toy", fail(ValueError("ran")), None, item="dataset", show=lambda x: f"{x}: two\nlines"
+    )
+    assert capsys.readouterr() == ("phantom: two\nlines\n", "")
+    assert not (here / "reports").exists()
+    with pytest.raises(SystemExit):
+        _stage.run("toy", make_one, None, item="dataset")  # a stage that has nothing to show
+
+
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["--size", "3"]])
 def test_wrong_words_are_refused(
     here: Path,

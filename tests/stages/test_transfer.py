@@ -104,16 +104,15 @@ def test_one_and_two_workers_leave_the_same_bytes(tmp_path):
 def searched_project(folder: Path, *, weights: str | None, folds: int = 2) -> list[dict[str, Any]]:
     """Lay out a project whose search found another network for each fold; return them."""
     make_project(folder)
-    found = [
-        {
-            "stem": 8,
-            "stages": [{"block": "plain", "width": 8 * (fold + 1), "depth": 1, "kernel": 3}],
-        }
-        for fold in range(folds)
-    ]
+    usual = {
+        "family": "cells", "resolution": 100, "stem": 8, "stem_stride": 2, "activation": "relu", "norm": "batch",
+        "down": "stride", "pool": "gap", "hidden": [],
+    }  # fmt: skip
+    block = {"block": "plain", "depth": 1, "kernel": 3, "se": False}
+    found = [{**usual, "stages": [{**block, "width": 8 * (fold + 1)}]} for fold in range(folds)]
     home = folder / "data/searched/small"
     both = [{"evolved": network, "random": found[0]} for network in found]
-    artifacts.write_json(home / "architectures.json", {"folds": both})
+    artifacts.write_json(home / "architectures.json", {"folds": both, "size_px": 32})
     for fold, network in enumerate(found):
         tensors = backbones.create(
             "searched", options=network, seed=99, stream=(fold,)

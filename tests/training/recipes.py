@@ -33,6 +33,7 @@ TINY: dict[str, Any] = {
         "brightness": 0.1,
         "contrast": 0.1,
         "flip": False,
+        "border": "black",
     },
 }
 

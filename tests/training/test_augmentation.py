@@ -10,10 +10,11 @@ from cxr.training.recipe import Augmentation
 NOTHING = {
     **dict.fromkeys(("rotate_deg", "translate", "scale", "brightness", "contrast"), 0.0),
     "flip": False,
+    "border": "black",
 }
 
 
-def settings(**changes: float) -> Augmentation:
+def settings(**changes: float | str) -> Augmentation:
     return Augmentation(**{**NOTHING, **changes})
 
 
@@ -47,6 +48,17 @@ def test_rotation_keeps_the_centre_pixel(image):
     turned = augment(image, settings(rotate_deg=90.0), rng=seeding.stream(5, "turn"))
     assert turned[16, 16] == image[16, 16]
     assert not np.array_equal(turned, image)
+
+
+def test_from_outside_comes_black_or_the_edge_again():
+    even = np.full((33, 33), 200, np.uint8)
+    moved = {
+        border: augment(
+            even, settings(translate=0.3, border=border), rng=seeding.stream(3, "shift")
+        )
+        for border in ("black", "edge")
+    }
+    assert moved["black"].min() == 0 and np.array_equal(moved["edge"], even)
 
 
 def test_brightness_shifts_the_mean_and_clips(image):

@@ -23,12 +23,14 @@ def bright_or_dark(images: int, *, seed: int) -> loop.Part:
     return loop.Part(base.astype(np.uint8), np.eye(2, dtype=np.float32)[dark.astype(int)])
 
 
-def fit(recipe, *, seed: int = 1, val: loop.Part | None = None) -> loop.Fitted:
+def fit(
+    recipe, *, seed: int = 1, val: loop.Part | None = None, steps: int | None = None
+) -> loop.Fitted:
     network = build(recipe, labels=2, seed=seed, fold=0)
     val = val or bright_or_dark(32, seed=3)
     return loop.fit(
-        network, recipe, train=bright_or_dark(64, seed=2), val=val, seed=seed, stream=STREAM
-    )
+        network, recipe, train=bright_or_dark(64, seed=2), val=val, seed=seed, stream=STREAM, steps=steps
+    )  # fmt: skip
 
 
 def digest(fitted: loop.Fitted) -> str:
@@ -38,7 +40,11 @@ def digest(fitted: loop.Fitted) -> str:
     return sha.hexdigest()
 
 
-SEARCHED = {"stem": 8, "stages": [{"block": "plain", "width": 16, "depth": 1, "kernel": 3}]}
+SEARCHED = {
+    "family": "cells", "resolution": 100, "stem": 8, "stem_stride": 2, "activation": "relu", "norm": "batch",
+    "down": "stride", "pool": "gap", "hidden": [],
+    "stages": [{"block": "plain", "width": 16, "depth": 1, "kernel": 3, "se": False}],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("backbone", "options"), [("resnet10t", {}), ("searched", SEARCHED)])
@@ -157,3 +163,44 @@ def test_multilabel_probabilities_are_independent():
     assert scores.shape == (4, 2) and scores.dtype == np.float32
     assert not np.allclose(scores.sum(axis=1), 1.0)
     assert artifacts.canonical_json(scores.tolist()) == artifacts.canonical_json(scores.tolist())
+
+
+def test_whole_epochs_given_in_steps_are_the_same_training_but_for_the_curve():
+    last = tiny(epochs=3, early_stopping={"monitor": "last", "patience": 1},
+                optimizer={**TINY["optimizer"], "warmup_epochs": 0.25})  # fmt: skip
+    by_epochs, by_steps = fit(last), fit(last, steps=3 * 8)
+    assert digest(by_epochs) == digest(by_steps)
+    assert by_steps.history == by_epochs.history[-1:]
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (3, 1), (8, 1), (13, 2)])
+def test_steps_are_counted_exactly_and_the_schedule_spans_them(monkeypatch, steps, epochs):
+    asked = []
+    factor = loop.schedules.warmup_cosine
+
+    def seen(step, *, steps, warmup):
+        asked.append((step, steps, warmup))
+        return factor(step, steps=steps, warmup=warmup)
+
+    monkeypatch.setattr(loop.schedules, "warmup_cosine", seen)
+    recipe = tiny(epochs=1, optimizer={**TINY["optimizer"], "warmup_epochs": 2.0})
+    fitted = fit(recipe, steps=steps)
+    assert asked == [(step, steps, steps // 5) for step in range(steps)]  # 16 of warm-up, clamped
+    assert [line.epoch for line in fitted.history] == [epochs - 1] == [fitted.best_epoch]
+
+
+def test_no_steps_are_refused():
+    with pytest.raises(ValueError, match="at least 1 step, not 0"):
+        fit(tiny(), steps=0)
+
+
+@pytest.mark.parametrize("steps", [1, 9])
+def test_a_network_that_diverges_in_its_last_step_is_told_too(steps):
+    wild = {
+        "learning_rate": 1e30,
+        "head_learning_rate": 1e30,
+        "weight_decay": 0.0,
+        "warmup_epochs": 0.0,
+    }
+    with pytest.raises(loop.Diverged):
+        fit(tiny(optimizer=wild), steps=steps)

@@ -10,6 +10,7 @@ import pytest
 from cxr import artifacts, numerics, seeding
 from cxr.training import loop, models
 from cxr.training.network import build
+from tests.architectures.cases import cells, stage
 from tests.training.recipes import tiny
 
 numerics.exact_torch()
@@ -64,7 +65,7 @@ def test_folds_are_different_networks(model, images):
 
 
 def test_a_recipe_is_read_without_the_network(model, monkeypatch):
-    wide = {"stem": 8, "stages": [{"block": "plain", "width": 8, "depth": 1, "kernel": 3}]}
+    wide = cells(stage(width=8, depth=1), stem=8)
     artifacts.write_json(model / "fold-1.json", {"backbone_options": wide, "pruning": {}})
     approve(model)
     expected = models.load(model, 0).recipe

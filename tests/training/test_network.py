@@ -1,10 +1,13 @@
 """Networks: keyed initial weights, freezing by named groups, frozen BatchNorm keeps its statistics."""
 
+import hashlib
+
 import pytest
 import torch
 
-from cxr import numerics
+from cxr import artifacts, numerics
 from cxr.training.network import build, freeze, train_mode
+from cxr.training.recipe import Weights
 from tests.training.recipes import tiny
 
 numerics.exact_torch()
@@ -60,3 +63,21 @@ def test_mlp_head_has_the_papers_count_of_parameters():
     head = {"kind": "mlp", "hidden": [1024, 512], "dropout": 0.0}
     network = build(tiny(backbone="mobilenetv2_100", head=head), labels=4, seed=1, fold=0)
     assert sum(p.numel() for p in network.head.parameters()) == 1_838_596
+
+
+def test_a_searched_network_takes_what_fits_it_and_any_other_must_fit_whole(tmp_path):
+    source = build(tiny(), labels=2, seed=5, fold=0).backbone.state_dict()
+    path = tmp_path / "net.safetensors"
+    artifacts.write_tensors(path, source, {})
+    weights = Weights(file=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    stage = {"width": 8, "depth": 1, "expansion": 1, "kernel": 3}
+    wider = {"width": 16, "depth": 2, "expansion": 6, "kernel": 3}
+    options = {"family": "mobile", "stem": 16, "stages": [stage, *[wider] * 6], "head": 1280}
+    recipe = tiny(backbone="searched", backbone_options=options, weights=vars(weights))
+    taken = build(recipe, labels=2, seed=1, fold=0).backbone.state_dict()
+    scratch = build(recipe, labels=2, seed=1, fold=0, pretrained=False).backbone.state_dict()
+    assert torch.equal(taken["conv_stem.weight"], source["conv_stem.weight"])
+    other = [name for name in taken if name in source and taken[name].shape != source[name].shape]
+    assert other and all(torch.equal(taken[name], scratch[name]) for name in other)
+    with pytest.raises(ValueError, match="does not fit the backbone"):
+        build(tiny(backbone="mobilenetv2_050", weights=vars(weights)), labels=2, seed=1, fold=0)

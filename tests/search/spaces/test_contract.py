@@ -4,68 +4,91 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 
-from cxr import artifacts, numerics, params, plugins, seeding
-from cxr.backbones import staged
+from cxr import architectures, artifacts, backbones, numerics, plugins
 from cxr.metrics import cost
-from tests.search.settings import SPACE
+from tests.search.spaces.examples import EXAMPLES, draws, open_space
 
 numerics.exact_torch()
-EXAMPLES = {"staged": {key: value for key, value in SPACE.items() if key != "name"}}
+NAMES = plugins.names("search/spaces")
+SIZE_PX = 64
 
 
-@pytest.fixture(params=plugins.names("search/spaces"))
-def plugin(request):
-    return plugins.load("search/spaces", request.param)
+@pytest.fixture(params=NAMES)
+def found(request):
+    assert request.param in EXAMPLES, f"add an example of {request.param}'s Params to examples.py"
+    return open_space(request.param, size_px=SIZE_PX)
 
 
-@pytest.fixture
-def settings(plugin):
-    name = plugin.__name__.rpartition(".")[2]
-    assert name in EXAMPLES, f"add an example of {name}'s Params to this test"
-    return params.build(plugin.Params, EXAMPLES[name], where=name)
-
-
-@pytest.fixture
-def genomes(plugin, settings):
-    rng = seeding.stream(1, "genomes")
-    sizes = [gene.size for gene in plugin.genes(settings)]
-    return [tuple(int(rng.integers(size)) for size in sizes) for _ in range(300)]
-
-
-def test_params_are_a_frozen_record_without_defaults(plugin):
-    assert plugin.Params.__dataclass_params__.frozen
-    for field in dataclasses.fields(plugin.Params):
+def test_params_are_a_frozen_record_without_defaults(found):
+    assert found.plugin.Params.__dataclass_params__.frozen
+    for field in dataclasses.fields(found.plugin.Params):
         assert field.kw_only and field.default is dataclasses.MISSING
         assert field.default_factory is dataclasses.MISSING
 
 
-def test_every_genome_is_a_network_of_plain_json(plugin, settings, genomes):
-    for genome in genomes[:20]:
-        architecture = plugin.architecture(genome, settings)
+def test_every_genome_is_a_network_of_plain_json_that_costs_what_was_counted(found):
+    for genome in draws(found, 12):
+        architecture = found.architecture(genome)
         assert json.loads(artifacts.canonical_json(architecture)) == architecture
-        network = staged.build(architecture)
-        assert cost.macs(network, size_px=plugin.smallest_px(settings)) > 0
+        network = backbones.create("searched", options=architecture, seed=1, stream=("test",))
+        counted = architectures.cost(architecture, size_px=SIZE_PX)
+        assert counted.parameters == cost.parameters(network)
+        assert counted.macs == cost.macs(network, size_px=SIZE_PX)
 
 
-def test_every_gene_matters_somewhere(plugin, settings, genomes):
-    for place, gene in enumerate(plugin.genes(settings)):
+def test_every_gene_matters_somewhere(found):
+    genomes = draws(found, 300)
+    for place, gene in enumerate(found.genes):
         changed = (
             (genome, (*genome[:place], (genome[place] + 1) % gene.size, *genome[place + 1 :]))
             for genome in genomes
         )
-        assert any(
-            plugin.architecture(one, settings) != plugin.architecture(other, settings)
-            for one, other in changed
-        ), gene.name
+        assert any(found.identity(one) != found.identity(other) for one, other in changed), (
+            gene.name
+        )
 
 
-def test_no_network_undercuts_the_smallest(plugin, settings, genomes):
-    least = [staged.count(network, size_px=40) for network in plugin.smallest(settings)]
-    for genome in genomes:
-        found = staged.count(plugin.architecture(genome, settings), size_px=40)
-        assert any(x[0] <= found[0] and x[1] <= found[1] for x in least)
-    drawn = {artifacts.canonical_json(plugin.architecture(g, settings)) for g in genomes}
-    assert {artifacts.canonical_json(network) for network in plugin.smallest(settings)} & drawn
+def test_names_of_genes_are_unique_and_a_groups_genes_stand_together(found):
+    names = [gene.name for gene in found.genes]
+    assert len(set(names)) == len(names)
+    groups = [gene.group for gene in found.genes if gene.group]
+    starts = [g for place, g in enumerate(groups) if not place or groups[place - 1] != g]
+    assert len(set(starts)) == len(starts)
+
+
+def test_no_network_undercuts_the_smallest(found):
+    smallest = found.plugin.smallest(found.settings, size_px=SIZE_PX)
+    ranges = [range(gene.size) for gene in found.genes]
+    assert all(all(map(range.__contains__, ranges, genome)) for genome in smallest)
+    least = [demands(found, genome) for genome in smallest if fits(found, genome)]
+    for genome in filter(lambda g: fits(found, g), draws(found, 250)):
+        own = demands(found, genome)
+        assert any(all(map(int.__le__, x, own)) for x in least), found.identity(genome)
+
+
+def test_no_network_works_on_smaller_images_than_the_smallest(found):
+    smallest = found.plugin.smallest(found.settings, size_px=SIZE_PX)
+    needed = min(map(found.needed_px, smallest))
+    assert needed == min(map(found.needed_px, draws(found, 250)))
+
+
+def fits(found, genome):
+    return found.needed_px(genome) <= SIZE_PX
+
+
+def demands(found, genome):
+    return dataclasses.astuple(found.cost(genome))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_here_needs_torch(name):
+    code = (
+        f"import sys; from cxr import plugins; plugins.load('search/spaces', {name!r})\n"
+        "import cxr.search.space; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

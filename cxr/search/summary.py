@@ -1,0 +1,83 @@
+"""What a search found, as plain numbers: metrics.json of its report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cxr.evolution.hypervolume import covered
+from cxr.search import candidates, correlations
+from cxr.search.prefilter import Prefilter
+from cxr.search.settings import Terms
+
+_MEANS = {"auroc": "search_val_auroc", "accuracy": "search_val_accuracy", "val_auroc": "val_auroc", "val_accuracy": "val_accuracy"}  # fmt: skip
+_COSTS = ("macs", "parameters", "activation_bytes")
+
+
+def metrics(
+    tried: pd.DataFrame,
+    finals: pd.DataFrame,
+    related: pd.DataFrame,
+    terms: Terms,
+    *,
+    max_macs: int,
+    prefilters: Sequence[Prefilter] = (),
+) -> dict[str, Any]:
+    """Return what each method and baseline came to, by fold and as means over folds.
+
+    Scores are means over the seeds of the pick; None where a fold can't say. `networks` and
+    `samples` say what each method was allowed.
+    """
+    names = list(dict.fromkeys(finals["method"].tolist()))
+    folds: list[dict[str, dict[str, Any]]] = []
+    for fold in sorted(set(finals["fold"].tolist())):
+        here = finals[(finals["fold"] == fold) & (finals["picked"] == 1)]
+        folds.append({name: _final(here[here["method"] == name]) for name in names})
+        for method in terms.methods:
+            rows = tried[(tried["fold"] == fold) & (tried["method"] == method)]
+            folds[-1][method] |= _effort(rows, score=terms.score, max_macs=max_macs)
+    each = [fold[method] for fold in folds for method in terms.methods]
+    return {
+        "score": terms.score,
+        "methods": list(terms.methods),
+        "baselines": [name for name in names if name not in terms.methods],
+        "networks": max(found["networks"] for found in each),
+        "samples": max(found["samples"] for found in each),
+        "folds": folds,
+        **{
+            f"{name}_{key}": _mean([fold[name][key] for fold in folds])
+            for name in names
+            for key in folds[0][name]
+        },
+        "correlations": correlations.summarise(related),
+        "prefilters": [_proof(prefilter) for prefilter in prefilters],
+    }
+
+
+def _final(rows: pd.DataFrame) -> dict[str, Any]:
+    means = {key: _mean(rows[column].tolist()) for key, column in _MEANS.items()}
+    return means | {key: int(rows[key].iloc[0]) for key in _COSTS}
+
+
+def _effort(rows: pd.DataFrame, *, score: str, max_macs: int) -> dict[str, Any]:
+    """Return what one search tried and saw, and the hypervolume it came to at the top rung."""
+    top = candidates.at_top(rows)
+    return {
+        "networks": int((rows["rung"] == 0).sum()),
+        "samples": int(rows["samples"].sum()),
+        "hypervolume": covered(top[score], top["macs"], max_macs=max_macs),
+    }
+
+
+def _proof(prefilter: Prefilter) -> Mapping[str, Any]:
+    """Say whether a fold's pre-filter acted, and why."""
+    found = prefilter.tau
+    return {"acted": prefilter.acts, **(correlations.words(found) if found else {})}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,68 @@
+"""The finished rows of `make bench-search`, and how often test images were looked at for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cxr import artifacts
+
+COLUMNS = ["data", "seed", "method", "part", "openings", "recipe", "networks", "samples", "front", "hypervolume", "search_val_hypervolume", "auroc", "auroc_sd", "accuracy", "accuracy_sd", "search_val_auroc", "macs", "parameters", "network"]  # fmt: skip
+"""A row per data set, seed and method. part: which images judged hypervolume, auroc and accuracy, val
+or test; openings: how often test was looked at for the row (0 for val), more than 1 only after a
+loss of power in between; recipe: hash of all settings; networks and samples: what the search tried
+and saw; front: its members; auroc, accuracy: of the pick, means over its seeds; network: the pick."""
+OPENINGS = ["data", "seed"]
+
+
+class Rows:
+    """The table `rows.csv` of a folder; each addition is whole or not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self._openings = folder / "rows.csv", folder / "openings.csv"
+
+    def read(self) -> pd.DataFrame:
+        """Return all rows, in the order in which they were finished."""
+        return _read(self.path, COLUMNS)
+
+    def has(self, data: str, seed: int) -> bool:
+        """Tell whether the seed is done: then it is never run again."""
+        rows = self.read()
+        return bool(((rows["data"] == data) & (rows["seed"] == seed)).any())
+
+    def check(self, recipes: Mapping[str, str]) -> None:
+        """Raise ValueError if rows stand there that were made with other settings."""
+        rows = self.read()
+        for data, recipe in recipes.items():
+            others = rows[(rows["data"] == data) & (rows["recipe"] != recipe)]
+            if len(others):
+                raise ValueError(
+                    f"{self.path} holds {len(others)} rows of {data} of another recipe "
+                    f"({others['recipe'].iloc[0]}, now {recipe}): rows are never mixed and none is "
+                    "made again; bring the study's recipe back, or begin in another folder and say why"
+                )
+
+    def open(self, data: str, seed: int) -> int:
+        """Note that test images are about to be looked at; return how often they were, this time too."""
+        known = _read(self._openings, OPENINGS)
+        known = pd.concat([known, pd.DataFrame([[data, seed]], columns=OPENINGS)])
+        artifacts.write_csv(self._openings, known)
+        return int(((known["data"] == data) & (known["seed"] == seed)).sum())
+
+    def add(self, found: Sequence[Mapping[str, Any]]) -> None:
+        """Add the rows of one seed, all or none of them."""
+        new = pd.DataFrame(found, columns=COLUMNS)
+        known = self.read()
+        table = pd.concat([known, new], ignore_index=True) if len(known) else new
+        counts = ["networks", "samples", "front"]  # empty for baselines, which search nothing
+        artifacts.write_csv(self.path, table.astype(dict.fromkeys(counts, "Int64")))
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame(columns=list(columns))
+    counts = {"networks": "Int64", "samples": "Int64", "front": "Int64", "recipe": str}
+    return artifacts.read_csv(path, dtype=counts)
