@@ -23,6 +23,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+import stages  # noqa: F401  the exact profile, before anything numerical is loaded
 from cxr import params
 from tests.cluster import running
 from tests.conftest import ROOT
