@@ -201,7 +201,7 @@ def show(name: str) -> str:
 
 
 def main(name: str) -> str:
-    from cxr import artifacts, manifest, params, prepared
+    from cxr import artifacts, manifest, params, prepared, scratch
     from cxr.search import tournament
     from cxr.search.judging import Judge
 
@@ -217,12 +217,13 @@ def main(name: str) -> str:
         space, folds, settings.terms(), baselines=settings.baselines,
         prefilter=settings.prefilter, seed=seed,
     )  # fmt: skip
+    judge = Judge(folds, records(settings, seed), f"search@{name}")
     found = tournament.hold(
-        field, Judge(folds, records(settings, seed), f"search@{name}"), settings.finalists,
-        max_macs=max_macs, run=name, seed=seed,
-    )  # fmt: skip
+        field, judge, settings.finalists, max_macs=max_macs, run=name, seed=seed
+    )
     write_picks(name, found, size_px=images.size_px)
     report(name, found, settings, max_macs=max_macs, size_px=images.size_px)
+    scratch.finish(judge.kept(name))  # last, so that no training is lost to a late kill
     said = [
         f"{method} {found.metrics[f'{method}_{settings.score}']:.3f} at "
         f"{found.metrics[f'{method}_macs'] / 1e6:.1f} M MACs"

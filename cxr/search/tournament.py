@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cxr import progress, scratch
+from cxr import progress
 from cxr.evolution.genes import Search
 from cxr.search import candidates, contest, correlations, finalists, fitness, rivals, summary
 from cxr.search import prefilter as prefilters
@@ -73,7 +73,11 @@ def draw_up(
 def hold(
     field: Field, judge: Judge, settings: Finalists, *, max_macs: int, run: str, seed: int
 ) -> Outcome:
-    """Search, train the finalists anew, pick, and compare; `run` names what is kept for the moment."""
+    """Search, train the finalists anew, pick, and compare.
+
+    The picks' tensors are kept in `judge.kept(run)` until the caller, who has put them elsewhere,
+    removes that folder.
+    """
     terms, folds = field.terms, len(judge.folds)
     rungs = ", ".join(f"{rung.networks} on {rung.samples:,} images" for rung in terms.rungs)
     progress.say(
@@ -95,7 +99,6 @@ def hold(
     proxies = judge.proxies(correlations.networks(table), correlations.names())
     related = correlations.table(table, proxies, score=terms.score, seed=seed)
     tensors = finalists.weights(picks, settings, judge, run=run)
-    scratch.finish(judge.kept(run))
     metrics = summary.metrics(
         table, finals, related, terms, max_macs=max_macs, prefilters=field.filters
     )

@@ -124,6 +124,7 @@ def run(duel: Duel, *, baselines: bool, opened: Callable[[], None]) -> list[dict
     outcome = tournament.hold(
         field, duel.judge, settings.finalists, max_macs=duel.max_macs, run="bench", seed=duel.seed
     )
+    scratch.finish(duel.judge.kept("bench"))  # weights are not asked for here
     finals, table = outcome.finalists, outcome.candidates
     picks = finalists.picks(finals, score=settings.score)
     opened()
