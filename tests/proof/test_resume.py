@@ -172,9 +172,14 @@ def forget(root: Path, stage: str, run: str) -> None:
 
 
 def left_over(root: Path, stage: str) -> list[Path]:
-    """Return what a stage that is done should not have left: all but a search's records, which stay."""
+    """Return what a stage that is done should not have left: all but a search's records, which stay.
+
+    And with them what a kill left half written beside them: another run may be writing there, so
+    only `make clean` removes it.
+    """
     found = sorted((root / SCRATCH / stage).rglob("*"))
-    return [x for x in found if x.is_file() and (stage != "search" or x.suffix != ".json")]
+    stays = (".json", ".partial") if stage == "search" else ()
+    return [x for x in found if x.is_file() and x.suffix not in stays]
 
 
 def said(root: Path) -> str:
