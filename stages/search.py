@@ -64,14 +64,6 @@ class Params:
             methods=self.methods, score=self.score, generations=self.generations, rungs=self.rungs
         )
 
-    def later(self, folds: int) -> int:
-        """Return how many images are seen after the searches."""
-        entered = self.finalists.networks * len(self.methods) + len(self.baselines)
-        trainings = entered * self.finalists.seeds + len(
-            self.methods
-        )  # those whose weights are kept
-        return folds * trainings * self.finalists.samples
-
 
 def tasks(
     settings: Params, index: pd.DataFrame, splits: pd.DataFrame, *, prepared_folder: Path, seed: int
@@ -140,8 +132,12 @@ def records(settings: Params, seed: int) -> Path:
     """
     from cxr import scratch
 
-    about = {"training": settings.training, "image_px": settings.image_px, "seed": seed}
-    return scratch.folder("search", inputs=[PREPARED, SPLITS], settings=about)
+    return scratch.folder("search", inputs=[PREPARED, SPLITS], settings=deciding(settings, seed))
+
+
+def deciding(settings: Params, seed: int) -> dict[str, Any]:
+    """Return what decides the result of a network's training, beside the data and the code."""
+    return {"training": settings.training, "image_px": settings.image_px, "seed": seed}
 
 
 def write_picks(name: str, found: Outcome, *, size_px: int) -> None:

@@ -78,9 +78,10 @@ def prepare(
     space, max_macs = search.open_space(
         settings, labels=len(manifest.labels(images.index)), size_px=images.size_px, where=words
     )
-    about = {"training": settings.training, "image_px": settings.image_px, "seed": seed}
     inputs = [folder / "prepared", folder / "splits.csv"]
-    records = scratch.folder("bench-search", inputs=inputs, settings=about, root=scratch_root)
+    records = scratch.folder(
+        "bench-search", inputs=inputs, settings=search.deciding(settings, seed), root=scratch_root
+    )
     judge = Timed(tasks, records, words, deadline=deadline)
     if part == "val":
         return Duel(
