@@ -46,8 +46,10 @@ class Params:
     """of each method: how many, how often and how long they are trained anew"""
     baselines: list[str]
     """trained as the finalists are: largest (the most MACs under the caps), timm names"""
+    guide: int
+    """children for each place, of which evolution trains the most promising by what it found so far; 1: any"""
     prefilter: Prefilter | None
-    """null: every child is trained"""
+    """a proxy chooses among children in the guide's place; null: none does"""
     training: Training
     """how a network is trained"""
 
@@ -57,12 +59,17 @@ class Params:
             raise ValueError(f"image_px must be at least 1, not {self.image_px}")
         if self.prefilter and "evolved" not in self.methods:
             raise ValueError("prefilter chooses among children: it goes with method evolved")
+        if self.prefilter and self.guide > 1:
+            raise ValueError(
+                "both guide and prefilter would choose among children: write guide: 1 or prefilter: null"
+            )
 
     def terms(self) -> Terms:
         """Return the equal terms of all methods."""
         return Terms(
-            methods=self.methods, score=self.score, generations=self.generations, rungs=self.rungs
-        )
+            methods=self.methods, score=self.score, generations=self.generations,
+            rungs=self.rungs, guide=self.guide,
+        )  # fmt: skip
 
 
 def tasks(

@@ -4,23 +4,22 @@ Sources: Karnin, Koren & Somekh (2013), "Almost optimal exploration in multi-arm
 Jamieson & Talwalkar (2016), "Non-stochastic best arm identification and hyperparameter
 optimization", AISTATS; Li et al. (2018), "Hyperband: a novel bandit-based approach to
 hyperparameter optimization", JMLR 18(185):1-52. They rank by one objective; with several, who goes
-on is who would survive in NSGA-II: by front, then by crowding distance (see `survival`), both of
-the objectives in their grains (see `grains`).
+on is who would survive in NSGA-II: by front, then by what a point adds to its front (see `survival`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from cxr.evolution import grains
-from cxr.evolution.genes import Asked, Evaluated, Genome, Search, evaluated
-from cxr.evolution.survival import survivors
+from cxr.evolution.genes import Asked, Evaluated, Genome, Search, evaluated, objectives_NM
+from cxr.evolution.survival import Reference, survivors
 
 
 def climb(
-    generation: int, genomes: Sequence[Genome], rungs: Sequence[int], grain: Sequence[float] = ()
+    generation: int,
+    genomes: Sequence[Genome],
+    rungs: Sequence[int],
+    reference: Reference | None = None,
 ) -> Search:
     """Judge `genomes` at rung 0, the best rungs[1] of them at rung 1, and so on; a search of one generation.
 
@@ -30,17 +29,12 @@ def climb(
     judged: list[Evaluated] = []
     for rung in range(len(rungs)):
         if rung > 0:
-            best = promote(grains.objectives_NM(judged, grain), rungs[rung])
+            best = survivors(objectives_NM(judged), rungs[rung], reference)
             genomes = [genomes[index] for index in best]
         asked = [Asked(genome, rung) for genome in genomes]
         judged = evaluated(generation, asked, (yield asked))
         everyone += judged
     return everyone
-
-
-def promote(objectives_NM: np.ndarray, count: int) -> np.ndarray:
-    """Return the ascending indices of at most `count` that go on: by front, then crowding, then index."""
-    return survivors(objectives_NM, count)
 
 
 def at_top(members: Sequence[Evaluated], rungs: Sequence[int]) -> list[Evaluated]:

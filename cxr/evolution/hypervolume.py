@@ -1,7 +1,9 @@
 """How much of the objective space a set of points dominates: one number for a whole front.
 
-Source: Zitzler & Thiele (1998), "Multiobjective optimization using evolutionary algorithms - a
-comparative case study", PPSN V:292-301 ("size of the space covered").
+Sources: Zitzler & Thiele (1998), "Multiobjective optimization using evolutionary algorithms - a
+comparative case study", PPSN V:292-301 ("size of the space covered"); contributions: Beume, Naujoks
+& Emmerich (2007), "SMS-EMOA: multiobjective selection based on dominated hypervolume", European
+Journal of Operational Research 181(3):1653-1669, section 2.4.
 """
 
 from __future__ import annotations
@@ -24,6 +26,20 @@ def hypervolume(objectives_N2: np.ndarray, reference: tuple[float, float]) -> fl
         area += (reference[0] - float(x)) * (ceiling - float(y))
         ceiling = float(y)
     return area
+
+
+def contributions(front_N2: np.ndarray, reference: tuple[float, float]) -> np.ndarray:
+    """Return (N,): the area that each point of one front alone covers, up to `reference`.
+
+    Of equal points each covers nothing alone, and so does a point that is not better than the
+    reference in both objectives.
+    """
+    alone_N = np.zeros(len(front_N2))
+    inside = np.flatnonzero((front_N2 < np.asarray(reference)).all(axis=1))
+    order = inside[np.argsort(front_N2[inside, 0], kind="stable")]
+    x, y = front_N2[order].T  # x rises and y falls from one to the next
+    alone_N[order] = np.diff(x, append=reference[0]) * -np.diff(y, prepend=reference[1])
+    return alone_N
 
 
 def covered(auroc_N: ArrayLike, macs_N: ArrayLike, *, max_macs: float) -> float:

@@ -15,14 +15,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
-import numpy as np
-
 from cxr import seeding
-from cxr.evolution import grains, halving, novelty, selection, sorting, survival, variation
-from cxr.evolution.genes import Evaluated, Gene, Genome, Search, check
+from cxr.evolution import halving, novelty, selection, survival, variation
+from cxr.evolution.genes import Evaluated, Gene, Genome, Search, check, objectives_NM
+from cxr.evolution.selection import Orders
+from cxr.evolution.survival import Reference
 
-CHILDREN = 100
+CHILDREN = 1000
 """How often a child is tried for one place in a generation, before a uniform draw takes it."""
+
+Preference = Callable[[list[Genome], int, Sequence[Evaluated]], int]
+"""New genomes, the place in the generation, all evaluations so far → index of the one that takes it."""
 
 
 def nsga2(
@@ -35,9 +38,9 @@ def nsga2(
     allowed: Callable[[Genome], bool],
     identity: Callable[[Genome], Hashable] = novelty.itself,
     initial: Sequence[Genome] = (),
-    grain: Sequence[float] = (),
+    reference: Reference | None = None,
     draws: int = 1,
-    prefer: Callable[[list[Genome]], int] = lambda genomes: 0,
+    prefer: Preference = lambda genomes, place, found: 0,
 ) -> Search:
     """Search; each generation holds rungs[0] allowed genomes of identities not seen before.
 
@@ -45,10 +48,11 @@ def nsga2(
     `initial` the allowed ones, as many as there are places, then uniform draws. Where the space is
     used up a generation is smaller, and an empty one ends the search.
 
-    Who climbs, survives and wins is decided by the objectives in their `grain` (see `grains`; by
-    default exactly). From generation 1 on, each place is given to one of up to `draws` new
+    Who climbs, survives and wins a tournament is decided by front, then by crowding; with a
+    `reference` (two objectives) for one half by the first objective alone, for the other by front and
+    by the area up to there that a genome alone covers (see `survival`). From generation 1 on, each place is given to one of up to `draws` new
     children, the one whose index `prefer` returns: a cheap guess of what is good, which must depend
-    on nothing but what was evaluated so far. The others are forgotten and may come again.
+    on nothing else. The others are forgotten and may come again.
 
     Raises ValueError, when first asked for a generation, for rungs that don't fall and if no
     allowed genome is found at all.
@@ -64,16 +68,16 @@ def nsga2(
             genomes = _begin(genes, population, new, initial, seed, *names)
         else:
             known = [parent.genome for parent in parents]
-            standing = grains.objectives_NM(parents, grain)
-            places = _children(genes, population, known, standing, seed, *names, generation)
-            genomes = _choose(places, new, draws, prefer)
+            orders = survival.orders(objectives_NM(parents), reference)
+            places = _children(genes, population, known, orders, seed, *names, generation)
+            genomes = _choose(places, new, draws, prefer, everyone)
         if not genomes:
             break
-        judged = yield from halving.climb(generation, genomes, rungs, grain)
+        judged = yield from halving.climb(generation, genomes, rungs, reference)
         everyone += judged
         union = parents + halving.at_top(judged, rungs)
-        objectives = grains.objectives_NM(union, grain)
-        parents = [union[index] for index in survival.survivors(objectives, population)]
+        living = survival.survivors(objectives_NM(union), population, reference)
+        parents = [union[index] for index in living]
     return everyone
 
 
@@ -89,7 +93,7 @@ def _begin(
     genomes = list(itertools.islice(filter(new.admit, initial), size))
     while len(genomes) < size:
         place = (*names, 0, len(genomes))
-        equals = np.zeros((len(genomes), 1))  # nothing is known of them yet
+        equals = [[(0.0, 0.0)] * len(genomes)]  # nothing is known of them yet
         found = new.first(
             itertools.chain(
                 novelty.uniform(genes, seed, *place),
@@ -105,42 +109,42 @@ def _begin(
 
 
 def _children(
-    genes: Sequence[Gene], size: int, parents: Sequence[Genome], objectives: np.ndarray,
+    genes: Sequence[Gene], size: int, parents: Sequence[Genome], orders: Orders,
     seed: int, *names: str | int,
-) -> Iterator[Iterator[Genome]]:  # fmt: skip
-    """Yield for each place what may stand there: children of the parents, then uniform draws."""
+) -> Iterator[tuple[Iterator[Genome], Iterator[Genome]]]:  # fmt: skip
+    """Yield for each place what may stand there: children of the parents, and uniform draws if there are none."""
     for number in range(size):
         place = (*names, number)
-        yield itertools.chain(
-            _offspring(genes, parents, objectives, seed, *place),
+        yield (
+            _offspring(genes, parents, orders, seed, *place),
             novelty.uniform(genes, seed, *place),
         )
 
 
 def _choose(
-    places: Iterator[Iterator[Genome]], new: novelty.Novelty, draws: int,
-    prefer: Callable[[list[Genome]], int],
+    places: Iterator[tuple[Iterator[Genome], Iterator[Genome]]], new: novelty.Novelty, draws: int,
+    prefer: Preference, found: Sequence[Evaluated],
 ) -> list[Genome]:  # fmt: skip
-    """Return for each place the preferred of its first `draws` new genomes; end where none is new."""
+    """Return for each place the preferred of its first `draws` new children; end where nothing is new."""
     genomes: list[Genome] = []
-    for candidates in places:
-        fresh = list(itertools.islice(new.fresh(candidates), draws))
+    for place, (children, others) in enumerate(places):
+        fresh = list(itertools.islice(new.fresh(children), draws))
+        fresh = fresh or list(itertools.islice(new.fresh(others), 1))
         if not fresh:
             break
-        genomes.append(fresh[prefer(fresh) if len(fresh) > 1 else 0])
+        genomes.append(fresh[prefer(fresh, place, found) if len(fresh) > 1 else 0])
         new.admit(genomes[-1])
     return genomes
 
 
 def _offspring(
-    genes: Sequence[Gene], parents: Sequence[Genome], objectives: np.ndarray,
+    genes: Sequence[Gene], parents: Sequence[Genome], orders: Orders,
     seed: int, *names: str | int,
 ) -> Iterator[Genome]:  # fmt: skip
     """Yield CHILDREN children of parents that won their tournament; none where there is no parent."""
     if not parents:
         return
-    ranks, crowding = sorting.standing(objectives)
     for attempt in range(CHILDREN):
         rng = seeding.stream(seed, *names, "child", attempt)
-        one, other = (parents[selection.tournament(ranks, crowding, rng=rng)] for _ in range(2))
+        one, other = (parents[selection.tournament(orders, rng=rng)] for _ in range(2))
         yield variation.mutate(variation.crossover(one, other, genes, rng=rng), genes, rng=rng)

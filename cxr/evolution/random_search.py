@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from cxr.evolution import halving, novelty
 from cxr.evolution.genes import Evaluated, Gene, Genome, Search, check
+from cxr.evolution.survival import Reference
 
 
 def random_search(
@@ -22,7 +23,7 @@ def random_search(
     stream: tuple[str | int, ...],
     allowed: Callable[[Genome], bool],
     identity: Callable[[Genome], Hashable] = novelty.itself,
-    grain: Sequence[float] = (),
+    reference: Reference | None = None,
 ) -> Search:
     """Draw rungs[0] allowed genomes of new identities per generation; see `nsga2` for the rest.
 
@@ -42,7 +43,7 @@ def random_search(
             genomes.append(found)
         if not genomes:
             break
-        everyone += yield from halving.climb(generation, genomes, rungs, grain)
+        everyone += yield from halving.climb(generation, genomes, rungs, reference)
     if not everyone:
         raise novelty.nothing_allowed()
     return everyone

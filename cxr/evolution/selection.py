@@ -5,15 +5,19 @@ Source: Deb et al. (2002), section III-B, the crowded-comparison operator (see `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+Orders = Sequence[Sequence[tuple[float, float]]]
+"""Ways of telling who is better: of each, a key for every member, the lower the better."""
 
-def tournament(ranks_N: np.ndarray, crowding_N: np.ndarray, *, rng: np.random.Generator) -> int:
-    """Draw two members (maybe the same) and return the index of the better.
 
-    Better is the lower rank, then the greater crowding distance; of two equals the first drawn.
+def tournament(orders: Orders, *, rng: np.random.Generator) -> int:
+    """Draw two members (maybe the same) and return the index of the better; of two equals the first.
+
+    Where there are several orders, which of them decides is drawn first.
     """
-    one, other = (int(index) for index in rng.integers(len(ranks_N), size=2))
-    if (ranks_N[other], -crowding_N[other]) < (ranks_N[one], -crowding_N[one]):
-        return other
-    return one
+    order = orders[int(rng.integers(len(orders)))] if len(orders) > 1 else orders[0]
+    one, other = (int(index) for index in rng.integers(len(order), size=2))
+    return other if order[other] < order[one] else one

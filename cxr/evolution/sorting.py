@@ -10,6 +10,8 @@ Shapes: N points, M objectives.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 
@@ -62,11 +64,13 @@ def crowding(objectives_NM: np.ndarray) -> np.ndarray:
     return distances_N
 
 
-def standing(objectives_NM: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each point's rank (N,), 0 for the first front, and its crowding distance there (N,)."""
+def standing(
+    objectives_NM: np.ndarray, added: Callable[[np.ndarray], np.ndarray] = crowding
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each point's rank (N,), 0 for the first front, and what `added` says of it there (N,)."""
     ranks_N = np.zeros(len(objectives_NM), dtype=np.int64)
-    crowding_N = np.zeros(len(objectives_NM))
+    added_N = np.zeros(len(objectives_NM))
     for rank, members in enumerate(fronts(objectives_NM)):
         ranks_N[members] = rank
-        crowding_N[members] = crowding(objectives_NM[members])
-    return ranks_N, crowding_N
+        added_N[members] = added(objectives_NM[members])
+    return ranks_N, added_N

@@ -190,6 +190,13 @@ def _prefilter(found: Search, recipe: Mapping[str, Any]) -> str:
     passed = ""
     if _halving(found):
         passed = "Only networks that the lower rungs let pass are ranked here. "
+    if guided := found.metrics.get("guided"):
+        known = [x["tau"] for x in guided if x["tau"] is not None]
+        mean = f"{sum(known) / len(known):.2f}" if known else "undefined"
+        passed += (
+            f"Of {recipe.get('guide')} children the guide chose the one to train, by what the search had "
+            f"found so far; its forecasts rank those trained as the first rung did with tau {mean}. "
+        )
     if not recipe.get("prefilter"):
         return f"{passed}No proxy chose among networks."
     acted = [bool(x["acted"]) for x in found.metrics.get("prefilters") or []]

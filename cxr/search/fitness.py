@@ -124,7 +124,8 @@ def proxies(task: Task, names: tuple[str, ...]) -> dict[str, float | None]:
 def _train(task: Task) -> tuple[loop.Fitted | None, dict[str, Any]]:
     """Return the fitted network, None if it diverged, and what `evaluate` says."""
     numerics.exact_torch()
-    candidate = _build(task)
+    candidate, train = _build(task), _part(task, task.train_rows)
+    network.start(candidate, task.recipe, train.labels_NL)
     about = dataclasses.asdict(_cost(candidate, task))
     batch = min(task.recipe.batch_size, len(task.train_rows))
     steps = max(1, task.samples // batch)
@@ -133,7 +134,7 @@ def _train(task: Task) -> tuple[loop.Fitted | None, dict[str, Any]]:
     try:
         fitted = loop.fit(
             candidate, task.recipe,
-            train=_part(task, task.train_rows), val=_part(task, task.search_rows),
+            train=train, val=_part(task, task.search_rows),
             seed=_seed(task), stream=("search", task.fold), steps=steps,
         )  # fmt: skip
     except loop.Diverged:

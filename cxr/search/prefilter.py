@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cxr import plugins, seeding
-from cxr.evolution.genes import Genome
+from cxr.evolution.genes import Evaluated, Genome
 from cxr.metrics import rank
 from cxr.search import fitness
 from cxr.search.settings import Prefilter as Settings
@@ -47,7 +47,7 @@ class Prefilter:
         """Return whether the proof held."""
         return self.tau is not None and self.tau.low is not None and self.tau.low > 0
 
-    def prefer(self, genomes: Sequence[Genome]) -> int:
+    def prefer(self, genomes: Sequence[Genome], place: int, found: Sequence[Evaluated]) -> int:
         """Return the index of the genome of the highest proxy, the first among equals."""
         if not self.acts:
             return 0

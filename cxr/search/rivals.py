@@ -8,25 +8,36 @@ grid, in a small space, tries everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from cxr.evolution import exhaustive, nsga2, random_search
-from cxr.evolution.genes import Genome, Search
+from cxr.evolution.genes import Evaluated, Genome, Search
+from cxr.evolution.survival import Reference
 from cxr.evolution.together import run_together
 from cxr.search.candidates import Which
-from cxr.search.prefilter import Prefilter
 from cxr.search.settings import Terms
 from cxr.search.space import Space
 
-GRAIN = 0.1
-"""Share of the cap of MACs within which a network of fewer MACs is no gain: see `cxr.evolution.grains`."""
+CHANCE = 0.5
+"""Score from which downwards a network is worth nothing, whatever it costs."""
 GRID = 100_000
 """Genomes at most, allowed or not, of a space that a grid goes through."""
 
 
+class Chooser(Protocol):
+    """Chooses among children what evolution trains: a guide or a pre-filter."""
+
+    draws: int
+    """children for each place"""
+
+    def prefer(self, genomes: Sequence[Genome], place: int, found: Sequence[Evaluated]) -> int:
+        """Return the index of the one that takes a generation's place, by what was found so far."""
+
+
 def searches(
-    space: Space, terms: Terms, *, folds: int, seed: int, prefilters: Sequence[Prefilter] = ()
+    space: Space, terms: Terms, *, folds: int, seed: int, choosers: Sequence[Chooser] = ()
 ) -> dict[Which, Search]:
-    """Return the searches by fold and method; `prefilters` one for each fold, or none.
+    """Return the searches by fold and method; `choosers` one for each fold, or none.
 
     Raises ValueError if the space is too small for what is asked (the methods might differ in how
     much they try), or too large for a grid.
@@ -42,7 +53,7 @@ def searches(
                 if method == "random"
                 else _evolved(
                     space, terms, fold=fold, seed=seed, first=first,
-                    prefilter=prefilters[fold] if prefilters else None,
+                    chooser=choosers[fold] if choosers else None,
                 )
             )  # fmt: skip
     return found
@@ -52,25 +63,26 @@ def _random(space: Space, terms: Terms, *, fold: int, seed: int) -> Search:
     return random_search.random_search(
         space.genes, rungs=[rung.networks for rung in terms.rungs], generations=terms.generations,
         seed=seed, stream=("search", fold), allowed=space.allowed, identity=space.identity,
-        grain=_grain(space),
+        reference=reference(space),
     )  # fmt: skip
 
 
 def _evolved(
     space: Space, terms: Terms, *, fold: int, seed: int, first: Sequence[Genome],
-    prefilter: Prefilter | None,
+    chooser: Chooser | None,
 ) -> Search:  # fmt: skip
-    choice = {"draws": prefilter.draws, "prefer": prefilter.prefer} if prefilter else {}
+    choice = {"draws": chooser.draws, "prefer": chooser.prefer} if chooser else {}
     return nsga2.nsga2(
         space.genes, rungs=[rung.networks for rung in terms.rungs], generations=terms.generations,
         seed=seed, stream=("search", fold), allowed=space.allowed, identity=space.identity,
-        initial=first, grain=_grain(space), **choice,  # type: ignore[arg-type]
+        initial=first, reference=reference(space), **choice,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
-def _grain(space: Space) -> tuple[float, float]:
-    """Return the grains of score and MACs; a search has a cap of MACs, `stages.search` sees to it."""
-    return 0.0, GRAIN * (space.caps.macs or 0)
+def reference(space: Space) -> Reference:
+    """Return what the front is to cover: the hypervolume that is reported, up to the cap of MACs."""
+    assert space.caps.macs is not None  # stages.search sees to it
+    return 1 - CHANCE, float(space.caps.macs)
 
 
 def _first(space: Space, terms: Terms, *, fold: int, seed: int) -> list[Genome]:

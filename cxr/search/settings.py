@@ -120,8 +120,11 @@ class Terms:
     """the first included"""
     rungs: list[Rung]
     """of every generation, the cheapest first; one: no halving"""
+    guide: int
+    """children for each place, of which evolution trains the most promising (see `cxr.search.guide`)"""
 
     def __post_init__(self) -> None:
+        _positive(self, "guide")
         methods, rungs = self.methods, self.rungs
         if not methods or len(set(methods)) < len(methods):
             raise ValueError(f"methods must be evolved, random, both or grid, not {methods}")

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cxr.evolution.hypervolume import covered
+from cxr.metrics import rank
 from cxr.search import candidates, correlations
 from cxr.search.prefilter import Prefilter
 from cxr.search.settings import Terms
@@ -25,11 +26,12 @@ def metrics(
     *,
     max_macs: int,
     prefilters: Sequence[Prefilter] = (),
+    guided: Sequence[rank.Tau] = (),
 ) -> dict[str, Any]:
     """Return what each method and baseline came to, by fold and as means over folds.
 
     Scores are means over the seeds of the pick; None where a fold can't say. `networks` and
-    `samples` say what each method was allowed.
+    `samples` say what each method was allowed, `guided` how well the guide of each fold foretold.
     """
     names = list(dict.fromkeys(finals["method"].tolist()))
     folds: list[dict[str, dict[str, Any]]] = []
@@ -53,6 +55,7 @@ def metrics(
             for key in folds[0][name]
         },
         "correlations": correlations.summarise(related),
+        "guided": [correlations.words(tau) for tau in guided],
         "prefilters": [_proof(prefilter) for prefilter in prefilters],
     }
 

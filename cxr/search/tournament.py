@@ -13,6 +13,7 @@ from cxr.evolution.genes import Search
 from cxr.search import candidates, contest, correlations, finalists, fitness, rivals, summary
 from cxr.search import prefilter as prefilters
 from cxr.search.candidates import Which
+from cxr.search.guide import Guide
 from cxr.search.judging import Judge
 from cxr.search.prefilter import Prefilter
 from cxr.search.settings import LARGEST, Finalists, Terms
@@ -30,6 +31,8 @@ class Field:
     searches: Mapping[Which, Search]
     """by fold and method"""
     filters: Sequence[Prefilter]
+    """one for each fold, or none"""
+    guides: Sequence[Guide]
     """one for each fold, or none"""
     baselines: Sequence[str]
     largest: str
@@ -62,12 +65,23 @@ def draw_up(
     """Return who competes; raise ValueError for what can't, before anything is trained."""
     finalists.check(baselines)
     filters = prefilters.make(prefilter, space, folds, seed=seed)
-    searches = rivals.searches(space, terms, folds=len(folds), seed=seed, prefilters=filters)
+    guides = _guides(space, terms, folds=len(folds))
+    searches = rivals.searches(
+        space, terms, folds=len(folds), seed=seed, choosers=filters or guides
+    )
     largest = space.identity(space.largest(seed, "search")) if LARGEST in baselines else ""
     return Field(
-        space=space, terms=terms, searches=searches, filters=filters,
+        space=space, terms=terms, searches=searches, filters=filters, guides=guides,
         baselines=baselines, largest=largest,
     )  # fmt: skip
+
+
+def _guides(space: Space, terms: Terms, *, folds: int) -> list[Guide]:
+    if terms.guide == 1 or "evolved" not in terms.methods:
+        return []
+    return [
+        Guide(space, terms.rungs, rivals.reference(space), draws=terms.guide) for _ in range(folds)
+    ]
 
 
 def hold(
@@ -100,8 +114,12 @@ def hold(
     related = correlations.table(table, proxies, score=terms.score, seed=seed)
     tensors = finalists.weights(picks, settings, judge, run=run)
     metrics = summary.metrics(
-        table, finals, related, terms, max_macs=max_macs, prefilters=field.filters
-    )
+        table, finals, related, terms, max_macs=max_macs, prefilters=field.filters,
+        guided=[
+            guide.tau(tried[fold, "evolved"], seed=seed, fold=fold)
+            for fold, guide in enumerate(field.guides)
+        ],
+    )  # fmt: skip
     return Outcome(
         candidates=table, finalists=finals, correlations=related,
         metrics=metrics, picks=picks, tensors=tensors,

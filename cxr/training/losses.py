@@ -29,13 +29,23 @@ def make(
         check_single_label(labels_NL)
         weights = _class_weights(labels_NL) if class_weights == "balanced" else None
         return _CrossEntropy(weights, label_smoothing)
-    positives = np.nansum(labels_NL, axis=0)
-    negatives = np.nansum(1 - labels_NL, axis=0)
-    # square root and cap: the full ratio (Hernia 1 : 493) would let one label drown the others
-    ratio = np.sqrt(negatives / np.maximum(positives, 1)).clip(1 / _LARGEST_WEIGHT, _LARGEST_WEIGHT)
-    return _MaskedBCE(
-        torch.from_numpy(ratio.astype(np.float32)) if class_weights == "balanced" else None
-    )
+    if class_weights == "none":
+        return _MaskedBCE(None)
+    return _MaskedBCE(torch.from_numpy(_positive_weights(labels_NL).astype(np.float32)))
+
+
+def prior(labels_NL: np.ndarray, *, class_weights: Literal["none", "balanced"]) -> torch.Tensor:
+    """Return (L,): the raw scores of bce that fit images best of which nothing is known.
+
+    The last layer's bias starts there, else a network of rare labels spends its first hundreds of
+    steps on learning that they are rare. Source: Lin et al. (2017), "Focal loss for dense object
+    detection", ICCV, section 3.3. Half an image is added on both sides, so that a label that no image
+    has, or every one, has a score too.
+    """
+    positives, negatives = _counts(labels_NL)
+    weights = _positive_weights(labels_NL) if class_weights == "balanced" else 1.0
+    odds = weights * (positives + 0.5) / (negatives + 0.5)
+    return torch.from_numpy(np.log(odds).astype(np.float32))
 
 
 def probabilities(raw_BL: torch.Tensor, kind: Literal["cross_entropy", "bce"]) -> torch.Tensor:
@@ -51,6 +61,18 @@ def check_single_label(labels_NL: np.ndarray) -> None:
             f"loss cross_entropy needs exactly one label per image; {len(wrong)} images have none, "
             f"several or unknown ones (first: row {wrong[0]}): use loss bce"
         )
+
+
+def _counts(labels_NL: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many images are known to have each label, and not to have it."""
+    return np.nansum(labels_NL, axis=0), np.nansum(1 - labels_NL, axis=0)
+
+
+def _positive_weights(labels_NL: np.ndarray) -> np.ndarray:
+    """Square root and cap: the full ratio (Hernia 1 : 493) would let one label drown the others."""
+    positives, negatives = _counts(labels_NL)
+    ratio = np.sqrt(negatives / np.maximum(positives, 1))
+    return ratio.clip(1 / _LARGEST_WEIGHT, _LARGEST_WEIGHT)
 
 
 def _class_weights(labels_NL: np.ndarray) -> torch.Tensor:

@@ -19,7 +19,7 @@ from cxr import artifacts, numerics, params, prepared
 from cxr.backbones import surgery
 from cxr.metrics import cost
 from cxr.training import loop
-from cxr.training.network import Network, build, last_layer
+from cxr.training.network import Network, build, last_layer, start
 from cxr.training.recipe import Recipe
 
 FORMAT = 2
@@ -70,6 +70,7 @@ def fit_fold(task: Task) -> loop.Fitted:
         loop.Part(images.gather(rows), task.labels_NL[rows])
         for rows in (task.train_rows, task.val_rows)
     )
+    start(network, task.recipe, train.labels_NL)
     return loop.fit(
         network, task.recipe, train=train, val=val, seed=task.seed, stream=("transfer", task.fold)
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import fnmatch
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from cxr import backbones, seeding
+from cxr.training import losses
 from cxr.training.recipe import Head, Recipe, Weights
 
 
@@ -55,6 +57,17 @@ def _head(settings: Head, *, features: int, labels: int) -> nn.Sequential:
     nn.init.normal_(layers[-1].weight, std=0.01)  # type: ignore[arg-type]
     nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
     return nn.Sequential(*layers)
+
+
+def start(network: Network, recipe: Recipe, labels_NL: np.ndarray) -> None:
+    """Set what a new network's last layer can know from the training labels (N, L) alone: see `losses.prior`.
+
+    With cross_entropy it starts at equal scores for all labels.
+    """
+    if recipe.loss == "bce":
+        prior_L = losses.prior(labels_NL, class_weights=recipe.class_weights)
+        with torch.no_grad():
+            last_layer(network).bias.copy_(prior_L)
 
 
 def last_layer(network: Network) -> nn.Linear:

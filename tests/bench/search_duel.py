@@ -1,8 +1,8 @@
 """Evolution against random search on one seed, by the stage's own code, judged on held-out images.
 
 The search, its finalists and its picks are the stage's: see `stages.search`. What is added looks at
-held-out images (val in development, test to confirm) and chooses nothing: each method's front, with
-the weights of the top rung, and each method's pick, with those of all its seeds.
+held-out images (val in development, test to confirm) and chooses nothing: each method's front, trained
+as on the top rung, and each method's pick, both as means over the finalists' number of trainings.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def images(duel: Duel, part: str) -> int:
     settings, terms = duel.settings, duel.settings.terms()
     methods = len(terms.methods)
     tried = methods * terms.generations * terms.samples()
-    fronts = methods * terms.generations * terms.rungs[-1].samples // 2
+    # a front of about half as many networks as there are generations
+    fronts = methods * terms.generations * terms.rungs[-1].samples * settings.finalists.seeds // 2
     again = methods * (each(settings, part) - each(settings, "val"))
     return tried + fronts + finalists.samples(settings.finalists, terms, 0) + again
 
@@ -175,16 +176,25 @@ def _pick(
 def _front(duel: Duel, rows: pd.DataFrame) -> dict[str, Any]:
     """Return what one search tried, and what its front covers: on search_val, and held out.
 
-    The front's networks are trained once more as the top rung trained them: assert that it is so.
+    The front's networks are trained once more as the top rung trained them (assert that it is so), and
+    as often with other draws as makes the finalists' number of seeds; held out, their mean counts: one
+    training's luck is as large as what one front is ahead of the other.
     """
     score, most = duel.settings.score, duel.max_macs
     front = rows[rows["front"] == 1]
     samples = duel.settings.rungs[-1].samples
-    asked = [Asking(0, network, samples, contest.DRAWS) for network in front["architecture"]]
+    asked = [
+        Asking(0, network, samples, draws)
+        for draws in _draws(duel.settings)
+        for network in front["architecture"]
+    ]
     judged = duel.held.train(asked, finalists=True)
-    same = [result[score] for result in judged] == front[score].tolist()
+    same = [result[score] for result in judged[: len(front)]] == front[score].tolist()
     assert same, "the front's networks do not score as they did in the search"
-    held = [_known(result[f"val_{score}"]) for result in judged]
+    held = [
+        statistics.fmean(_known(result[f"val_{score}"]) for result in judged[place :: len(front)])
+        for place in range(len(front))
+    ]
     return {
         "networks": int((rows["rung"] == 0).sum()),
         "samples": int(rows["samples"].sum()),
@@ -192,6 +202,10 @@ def _front(duel: Duel, rows: pd.DataFrame) -> dict[str, Any]:
         "hypervolume": covered(held, front["macs"], max_macs=most),
         "search_val_hypervolume": covered(front[score], front["macs"], max_macs=most),
     }
+
+
+def _draws(settings: search.Params) -> list[str]:
+    return [contest.DRAWS, *(f"front {again}" for again in range(1, settings.finalists.seeds))]
 
 
 def _known(score: float | None) -> float:

@@ -10,6 +10,7 @@ from cxr.evolution.genes import Asked, Evaluated
 from tests.evolution.clouds import CLOUDS
 from tests.evolution.problems import climb
 
+FLAT = {name: cloud for name, cloud in CLOUDS.items() if cloud.shape[1] == 2}
 GENOMES = [(value,) for value in (5, 3, 8, 1, 9, 2)]
 
 
@@ -41,20 +42,19 @@ def test_where_a_generation_is_smaller_than_a_rung_all_of_it_goes_on() -> None:
     assert [member.rung for member in found] == [0, 0, 1, 1, 2]
 
 
-@pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS)
-def test_who_goes_on_is_who_survives(cloud: np.ndarray) -> None:
-    for count in range(1, len(cloud) + 2):
-        found = halving.promote(cloud, count).tolist()
-        assert found == survival.survivors(cloud, count).tolist() == sorted(set(found))
-        assert len(found) == min(count, len(cloud))
-
-
-def test_fronts_come_before_crowding_and_crowding_before_order() -> None:
-    cloud = np.array([[3, 3], [0, 9], [5, 5.1], [9, 0], [5.1, 5], [4, 4]])
-    assert halving.promote(cloud, 2).tolist() == [1, 3]  # of the first front, its ends
-    assert halving.promote(cloud, 3).tolist() == [0, 1, 3]
-    assert halving.promote(cloud, 4).tolist() == [0, 1, 3, 5]  # 5 is dominated by 0 alone
-    assert halving.promote(np.ones((4, 2)), 2).tolist() == [0, 1]
+@pytest.mark.parametrize("reference", [None, (0.5, 0.5), (9.0, 9.0)])
+@pytest.mark.parametrize("cloud", FLAT.values(), ids=FLAT)
+def test_who_goes_on_is_who_survives(
+    cloud: np.ndarray, reference: survival.Reference | None
+) -> None:
+    genomes = [(place,) for place in range(len(cloud))]
+    for count in range(1, len(cloud)):
+        found = climb(
+            halving.climb(0, genomes, [len(cloud), count], reference),
+            lambda asked: tuple(cloud[asked.genome[0]].tolist()),
+        )
+        on = [member.genome[0] for member in found if member.rung == 1]
+        assert on == survival.survivors(cloud, count, reference).tolist()
 
 
 def test_only_the_top_rung_is_compared_in_earnest() -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from cxr import seeding
-from cxr.evolution import halving
 from cxr.evolution.genes import Asked, Evaluated, Gene, Genome, objectives_NM
 from cxr.evolution.hypervolume import hypervolume
 from cxr.evolution.nsga2 import nsga2
 from cxr.evolution.random_search import random_search
+from cxr.evolution.survival import survivors
 from tests.evolution.problems import LOTZ_GENES, ZDT1_GENES, climb, lotz, run, sha256, zdt1
 
 
@@ -124,7 +124,7 @@ def test_the_best_of_a_rung_are_judged_at_the_next() -> None:
     for generation in range(6):
         own = members[14 * generation : 14 * (generation + 1)]
         for low, high, top in ((0, 8, 12), (8, 12, 14)):
-            best = halving.promote(objectives_NM(own[low:high]), top - high)
+            best = survivors(objectives_NM(own[low:high]), top - high)
             assert [m.genome for m in own[high:top]] == [own[low + i].genome for i in best]
     assert len({m.genome for m in members if m.rung == 0}) == 48
 
@@ -177,7 +177,8 @@ def test_of_several_children_the_preferred_takes_the_place() -> None:
     def fewest(genomes: list[Genome]) -> int:
         return min(range(len(genomes)), key=lambda i: sum(genomes[i][1:]))
 
-    def prefer(genomes: list[Genome]) -> int:
+    def prefer(genomes: list[Genome], place: int, found: Sequence[Evaluated]) -> int:
+        assert len(found) == 8 * (1 + len(shown) // 8) and place == len(shown) % 8
         shown.append(genomes)
         return fewest(genomes)
 
@@ -196,7 +197,7 @@ def test_of_several_children_the_preferred_takes_the_place() -> None:
 def test_a_preference_for_the_first_changes_nothing() -> None:
     plain = _evolve(ZDT1_GENES, zdt1)
     assert _evolve(ZDT1_GENES, zdt1, draws=4) == plain
-    assert _evolve(ZDT1_GENES, zdt1, draws=4, prefer=lambda genomes: 0) == plain
+    assert _evolve(ZDT1_GENES, zdt1, draws=4, prefer=lambda genomes, place, found: 0) == plain
 
 
 def test_nothing_is_evaluated_twice_and_only_what_is_allowed() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr.evolution import halving
 from cxr.evolution.genes import Evaluated, Gene, Genome, objectives_NM
 from cxr.evolution.random_search import random_search
+from cxr.evolution.survival import survivors
 from tests.evolution.problems import ZDT1_GENES, run, sha256, zdt1
 
 
@@ -47,7 +47,7 @@ def test_on_several_rungs_the_same_are_drawn_and_the_best_go_on() -> None:
         assert [(m.generation, m.rung) for m in own] == [
             (generation, rung) for rung in [0] * 8 + [1] * 3 + [2]
         ]
-        best = halving.promote(objectives_NM(own[:8]), 3)
+        best = survivors(objectives_NM(own[:8]), 3)
         assert [m.genome for m in own[8:11]] == [own[i].genome for i in best]
 
 

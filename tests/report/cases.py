@@ -42,6 +42,7 @@ SEARCH = {
     "methods": ["evolved", "random"], "score": "auroc", "generations": 3, "image_px": 40,
     "rungs": [{"networks": 4, "samples": 480}, {"networks": 2, "samples": 1440}],
     "finalists": {"networks": 2, "seeds": 3, "samples": 2880}, "baselines": ["largest", "resnet18"],
+    "guide": 4,
     "prefilter": None,
 }  # fmt: skip
 PRUNE = {

@@ -171,6 +171,10 @@ def test_correlations_are_listed_and_the_prefilter_is_reported():
     }
     text = cases.Reader(search.search(study)).text
     assert "Pre-filter naswot: proven on generation 0, and so used, in 1 of 2 folds." in text
+    found.metrics["guided"] = [{"tau": 0.5}, {"tau": 0.1}, {"tau": None}]
+    text = cases.Reader(search.search(cases.whole(2, searches=[found]))).text
+    assert "Of 4 children the guide chose the one to train" in text
+    assert "as the first rung did with tau 0.30." in text
 
 
 def test_five_folds_show_one_of_them_and_the_picks_of_all():

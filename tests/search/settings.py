@@ -50,6 +50,7 @@ RECIPE: dict[str, Any] = {
     "image_px": 16,
     "finalists": {"networks": 2, "seeds": 2, "samples": 48},
     "baselines": ["largest"],
+    "guide": 4,
     "prefilter": None,
     "training": TRAINING,
 }
@@ -64,7 +65,7 @@ def open_space(*, caps: dict[str, Any] | None = None, **changes: Any) -> space.S
 
 def terms(**changes: Any) -> Terms:
     """Return the small terms, some of them changed."""
-    tree = {key: RECIPE[key] for key in ("methods", "score", "generations", "rungs")}
+    tree = {key: RECIPE[key] for key in ("methods", "score", "generations", "rungs", "guide")}
     return params.build(Terms, {**tree, **changes}, where="terms")
 
 

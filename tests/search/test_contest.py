@@ -14,7 +14,7 @@ RUNGS = [{"networks": 4, "samples": 16}, {"networks": 2, "samples": 32}]
 
 def explore(folder, *, folds=2, prefilters=(), **changes):
     found = terms(**{"rungs": RUNGS, "generations": 3, **changes})
-    searches = rivals.searches(SPACE, found, folds=folds, seed=1, prefilters=prefilters)
+    searches = rivals.searches(SPACE, found, folds=folds, seed=1, choosers=prefilters)
     return contest.explore(
         searches, SPACE, judge(folder, folds=folds), found, max_macs=2_000_000, prefilters=prefilters
     )  # fmt: skip

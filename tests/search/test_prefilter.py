@@ -29,16 +29,16 @@ def made():
 )
 def test_it_acts_only_where_the_interval_of_tau_lies_above_zero(scores, acts):
     found = made()
-    assert not found.acts and found.prefer([(1,), (5,), (3,)]) == 0
+    assert not found.acts and found.prefer([(1,), (5,), (3,)], 0, []) == 0
     found.prove(GENOMES, scores)
     assert found.acts == acts
-    assert found.prefer([(1,), (5,), (3,)]) == (1 if acts else 0)
+    assert found.prefer([(1,), (5,), (3,)], 0, []) == (1 if acts else 0)
 
 
 def test_of_equals_the_first_is_preferred():
     found = made()
     found.prove(GENOMES, [i / 20 for i in range(12)])
-    assert found.prefer([(1,), (5,), (5,)]) == 1
+    assert found.prefer([(1,), (5,), (5,)], 0, []) == 1
 
 
 def test_each_fold_has_its_own_and_asks_the_proxy_once_for_a_genome(tmp_path, trained, monkeypatch):

@@ -81,12 +81,16 @@ def test_metrics_are_means_over_seeds_and_folds(hold):
     area = covered(top["auroc"], top["macs"], max_macs=CAP)
     assert metrics["folds"][0]["evolved"]["hypervolume"] == area
     assert metrics["prefilters"] == []
+    assert [sorted(said) for said in metrics["guided"]] == [["high", "low", "networks", "tau"]] * 2
+    assert {said["networks"] for said in metrics["guided"]} == {4}  # of generation 1
     assert metrics["correlations"]["rung_0"]["networks"] >= 4
 
 
 def test_a_pre_filter_says_whether_it_acted(hold):
     rungs = [{"networks": 10, "samples": 16}, {"networks": 3, "samples": 32}]
-    found = hold(rungs=rungs, prefilter=Prefilter(proxy="macs", draws=3)).metrics["prefilters"]
+    metrics = hold(rungs=rungs, guide=1, prefilter=Prefilter(proxy="macs", draws=3)).metrics
+    found = metrics["prefilters"]
+    assert metrics["guided"] == []
     assert len(found) == 2
     for said in found:
         assert sorted(said) == ["acted", "high", "low", "networks", "tau"]

@@ -105,7 +105,7 @@ def test_a_search_space_is_checked_like_a_step(tree):
 
 
 def test_a_proxy_is_a_plug_in_too(tree):
-    tree["search"]["recipes"]["small"]["prefilter"] = {"proxy": "luck", "draws": 4}
+    tree["search"]["recipes"]["small"] |= {"guide": 1, "prefilter": {"proxy": "luck", "draws": 4}}
     assert "small.prefilter.proxy: unknown search/proxies 'luck': known are" in the_fault(tree)
     tree["search"]["recipes"]["small"]["prefilter"] = {"proxy": "macs", "draws": 4}
     assert preflight.faults(tree) == []

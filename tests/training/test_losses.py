@@ -51,3 +51,24 @@ def test_cross_entropy_refuses_other_than_one_label(row):
     labels = np.vstack([ONE_HOT, np.float32(row)])
     with pytest.raises(ValueError, match=r"exactly one label.*first: row 6.*use loss bce"):
         losses.make("cross_entropy", labels, class_weights="none", label_smoothing=0.0)
+
+
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+def test_the_prior_has_the_least_loss_of_all_constant_scores(class_weights):
+    """Of known labels; a label that none or all have gets a finite score too."""
+    labels = np.zeros((1000, 4), dtype=np.float32)
+    labels[:20, 0], labels[:600, 1], labels[:, 2] = 1, 1, 1
+    labels[500:, 1] = np.nan
+    labels[100:150, 1] = 0
+    prior = losses.prior(labels, class_weights=class_weights)
+    loss = losses.make("bce", labels, class_weights=class_weights, label_smoothing=0.0)
+    known = torch.from_numpy(labels)
+    least = loss(prior.expand(1000, 4), known)
+    for place in range(4):
+        for step in (-0.3, 0.3):
+            other = prior.clone()
+            other[place] += step
+            assert place > 1 or loss(other.expand(1000, 4), known) > least
+    assert prior[3] < -5 and prior[2] > 5
+    if class_weights == "none":
+        assert prior[:2].sigmoid().tolist() == pytest.approx([0.02, 0.9], abs=0.002)

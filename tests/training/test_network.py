@@ -2,11 +2,12 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 import torch
 
 from cxr import artifacts, numerics
-from cxr.training.network import build, freeze, train_mode
+from cxr.training.network import build, freeze, last_layer, start, train_mode
 from cxr.training.recipe import Weights
 from tests.training.recipes import tiny
 
@@ -81,3 +82,16 @@ def test_a_searched_network_takes_what_fits_it_and_any_other_must_fit_whole(tmp_
     assert other and all(torch.equal(taken[name], scratch[name]) for name in other)
     with pytest.raises(ValueError, match="does not fit the backbone"):
         build(tiny(backbone="mobilenetv2_050", weights=vars(weights)), labels=2, seed=1, fold=0)
+
+
+def test_a_new_network_starts_at_what_the_labels_alone_say():
+    labels = np.zeros((100, 3), dtype=np.float32)
+    labels[:10] = 1
+    started, plain = (build(tiny(loss=loss), labels=3, seed=1, fold=0) for loss in ("bce", "cross_entropy"))  # fmt: skip
+    start(started, tiny(loss="bce"), labels)
+    start(plain, tiny(loss="cross_entropy"), labels)
+    assert last_layer(started).bias.sigmoid().tolist() == pytest.approx([0.1] * 3, abs=0.005)
+    assert last_layer(started).bias.requires_grad
+    assert last_layer(plain).bias.tolist() == [0.0] * 3
+    same = last_layer(started).weight.detach(), last_layer(plain).weight.detach()
+    assert torch.equal(*same)
