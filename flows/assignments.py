@@ -11,11 +11,10 @@ import argparse
 import csv
 import hashlib
 import io
-import os
 import sys
 from pathlib import Path
 
-from flows import pipeline, study
+from flows import files, pipeline, study
 
 SPLITS = Path("data/splits.csv")
 STAGE = "split"
@@ -73,14 +72,8 @@ def write(name: str) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["image", *folds])
     writer.writerows([image, *parts[image]] for image in sorted(parts))
-    content = buffer.getvalue().encode()
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return hashlib.sha256(content).hexdigest()
+    files.write(target, buffer.getvalue())
+    return hashlib.sha256(buffer.getvalue().encode()).hexdigest()
 
 
 def main() -> None:

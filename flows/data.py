@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from flows import delivery, pipeline
+from flows import delivery, files, pipeline
 
 RAW = Path("data/raw")
 READERS = Path("cxr/datasets")
@@ -62,12 +61,8 @@ def bring_weights(source: Path) -> list[str]:
             raise ValueError(f"{target} differs from {path}: remove the wrong one and try again")
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-            try:
+            with files.replacing(target) as partial:
                 shutil.copyfile(path, partial)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
             lines.append(f"{target}: copied from {path}, sha256 {digest}")
     return lines
 

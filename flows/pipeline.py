@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows import files
+
 HERE = Path()
 LOCK_FILE = "dvc.lock"
 REPORT = Path("reports/index.html")
@@ -282,12 +284,7 @@ def _rewrite_lock(root: Path, order: Callable[[list[str]], list[str]]) -> bool:
             path.unlink()
             return True
         tree["stages"] = {name: entries[name] for name in names}
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            partial.write_text(dumps_yaml(tree), encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        files.write(path, dumps_yaml(tree))
     return True
 
 

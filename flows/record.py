@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flows import pipeline, repository, study
+from flows import files, pipeline, repository, study
 
 # What a run of a study changes; anything else must be committed before a record is made.
 RESULTS = re.compile(
@@ -128,7 +128,7 @@ def write(name: str) -> Path:
     before = table.read_text(encoding="utf-8") if table.exists() else ""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     models = sorted(numbers.get("evaluate", {}))
-    _write(table, openings(before, date=now, commit=commit, models=models))
+    files.write(table, openings(before, date=now, commit=commit, models=models))
     return target
 
 
@@ -140,16 +140,7 @@ def _json(path: Path) -> Any:
 
 
 def _write_json(path: Path, tree: Any) -> None:
-    _write(path, json.dumps(tree, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write(path, json.dumps(tree, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import io
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +20,8 @@ from typing import Any
 from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
+
+from flows import files
 
 STUDIES = Path("studies")
 PARAMS_FILE = Path("params.yaml")
@@ -71,12 +72,7 @@ def write(name: str) -> list[str]:
     exists = PARAMS_FILE.exists()
     lines = changes(_read(PARAMS_FILE), after) if exists else [f"{PARAMS_FILE}: new, study {name}"]
     if not exists or PARAMS_FILE.read_text(encoding="utf-8") != content:
-        partial = PARAMS_FILE.with_name(f".{PARAMS_FILE.name}.{os.getpid()}.partial")
-        try:
-            partial.write_text(content, encoding="utf-8")
-            partial.replace(PARAMS_FILE)
-        finally:
-            partial.unlink(missing_ok=True)
+        files.write(PARAMS_FILE, content)
     return lines
 
 
