@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike
 
 from cxr.evolution import sorting
 
+CHANCE = 0.5
+"""Score from which downwards a network is worth nothing, whatever it costs."""
+
 
 def hypervolume(objectives_N2: np.ndarray, reference: tuple[float, float]) -> float:
     """Return the area between the first front of two objectives and `reference`.
@@ -43,7 +46,7 @@ def contributions(front_N2: np.ndarray, reference: tuple[float, float]) -> np.nd
 
 
 def covered(auroc_N: ArrayLike, macs_N: ArrayLike, *, max_macs: float) -> float:
-    """Return the share of AUROC 0.5 to 1 by MACs 0 to `max_macs` that networks dominate."""
+    """Return the share of scores from CHANCE to 1 by MACs 0 to `max_macs` that networks dominate."""
     macs_share_N = np.asarray(macs_N, np.float64) / max_macs
     points_N2 = np.stack([1 - np.asarray(auroc_N, np.float64), macs_share_N], axis=1)
-    return hypervolume(points_N2, (0.5, 1.0)) / 0.5
+    return hypervolume(points_N2, (1 - CHANCE, 1.0)) / (1 - CHANCE)

@@ -50,9 +50,10 @@ def nsga2(
 
     Who climbs, survives and wins a tournament is decided by front, then by crowding; with a
     `reference` (two objectives) for one half by the first objective alone, for the other by front and
-    by the area up to there that a genome alone covers (see `survival`). From generation 1 on, each place is given to one of up to `draws` new
-    children, the one whose index `prefer` returns: a cheap guess of what is good, which must depend
-    on nothing else. The others are forgotten and may come again.
+    by the area up to there that a genome alone covers (see `survival`). From generation 1 on, each
+    place is given to one of up to `draws` new children, the one whose index `prefer` returns: a cheap
+    guess of what is good, which must depend on nothing else. The others are forgotten and may come
+    again.
 
     Raises ValueError, when first asked for a generation, for rungs that don't fall and if no
     allowed genome is found at all.

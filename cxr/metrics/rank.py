@@ -22,6 +22,8 @@ from cxr.metrics import intervals
 
 CONFIDENCE = 0.95
 """Of the interval."""
+RESAMPLES = 1000
+"""Of the bootstrap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,9 @@ class Tau:
     """how many things were ranked"""
 
 
-def tau(x_N: ArrayLike, y_N: ArrayLike, *, rng: np.random.Generator, resamples: int) -> Tau:
+def tau(
+    x_N: ArrayLike, y_N: ArrayLike, *, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> Tau:
     """Return Kendall's tau-b of two scores of the same N things, with its 95 % interval.
 
     Infinite scores rank as the best or the worst. Raises ValueError for scores of different length,

@@ -163,7 +163,7 @@ def _correlations(found: Search, recipe: Mapping[str, Any]) -> Html | str:
         f"1: the same order, 0: no relation; brackets: 95 % bootstrap{mean}"
     )
     columns = ["Measure", "Tau with the top rung", "Networks"]
-    return join([table(caption, columns, rows), phrases.note(_prefilter(found, recipe))])
+    return join([table(caption, columns, rows), phrases.note(_choice(found, recipe))])
 
 
 def _rungs_first(item: tuple[str, Any]) -> tuple[bool, bool, str]:
@@ -185,24 +185,24 @@ def _tau(tau: Mapping[str, float | None]) -> Html:
     return phrases.interval(value)
 
 
-def _prefilter(found: Search, recipe: Mapping[str, Any]) -> str:
-    """Say whether a proxy chose among children, and in how many folds it had proved itself."""
+def _choice(found: Search, recipe: Mapping[str, Any]) -> str:
+    """Say what chose among evolution's children: a guide, a proxy where it had proved itself, or nothing."""
     passed = ""
     if _halving(found):
         passed = "Only networks that the lower rungs let pass are ranked here. "
-    if guided := found.metrics.get("guided"):
-        known = [x["tau"] for x in guided if x["tau"] is not None]
-        mean = f"{sum(known) / len(known):.2f}" if known else "undefined"
-        passed += (
-            f"Of {recipe.get('guide')} children the guide chose the one to train, by what the search had "
-            f"found so far; its forecasts rank those trained as the first rung did with tau {mean}. "
+    choosers = found.metrics.get("choosers") or []
+    if recipe.get("prefilter"):
+        return (
+            f"{passed}Pre-filter {recipe['prefilter'].get('proxy')}: proven on generation 0, and so "
+            f"used, in {sum(bool(x['acted']) for x in choosers)} of {len(choosers)} folds."
         )
-    if not recipe.get("prefilter"):
-        return f"{passed}No proxy chose among networks."
-    acted = [bool(x["acted"]) for x in found.metrics.get("prefilters") or []]
+    if not choosers:
+        return f"{passed}Nothing chose among children."
+    known = [x["tau"] for x in choosers if x["tau"] is not None]
+    mean = f"{sum(known) / len(known):.2f}" if known else "undefined"
     return (
-        f"{passed}Pre-filter {recipe['prefilter'].get('proxy')}: proven on generation 0, and so used, "
-        f"in {sum(acted)} of {len(acted)} folds."
+        f"{passed}Of {recipe.get('guide')} children the guide chose the one to train, by what the search "
+        f"had found so far; its forecasts rank those trained as the first rung did with tau {mean}."
     )
 
 

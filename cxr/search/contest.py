@@ -12,7 +12,6 @@ from cxr.evolution.together import run_together
 from cxr.search import candidates
 from cxr.search.candidates import Which
 from cxr.search.judging import Asking, Judge
-from cxr.search.prefilter import Prefilter
 from cxr.search.settings import Terms
 from cxr.search.space import Space
 
@@ -27,7 +26,6 @@ def explore(
     terms: Terms,
     *,
     max_macs: int,
-    prefilters: Sequence[Prefilter] = (),
     later: int = 0,
 ) -> tuple[candidates.Tried, candidates.Results]:
     """Run all searches to their end; return what each tried, and what was found of every network.
@@ -35,7 +33,7 @@ def explore(
     A network that both methods try in a fold is trained once. For the lines of progress: `max_macs`
     bounds the hypervolume, `later` images are to be seen after the searches.
     """
-    contest = _Contest(searches, space, judge, terms, max_macs, prefilters, later)
+    contest = _Contest(searches, space, judge, terms, max_macs, later)
     return run_together(searches, contest.evaluate), contest.results
 
 
@@ -44,11 +42,11 @@ class _Contest:
 
     def __init__(
         self, searches: Mapping[Which, Search], space: Space, judge: Judge, terms: Terms,
-        max_macs: int, prefilters: Sequence[Prefilter], later: int,
+        max_macs: int, later: int,
     ) -> None:  # fmt: skip
         self.results: dict[tuple[int, str, int], dict[str, Any]] = {}
         self._space, self._judge, self._terms, self._later = space, judge, terms, later
-        self._max_macs, self._prefilters = max_macs, prefilters
+        self._max_macs = max_macs
         self._top: dict[Which, list[dict[str, Any]]] = {which: [] for which in searches}
         self._generation = 0
 
@@ -61,26 +59,12 @@ class _Contest:
         found = self._judge.train([Asking(*which, samples, DRAWS) for which in networks])
         for (fold, network), result in zip(networks, found, strict=True):
             self.results[fold, network, rung] = result
-        if self._generation == rung == 0:
-            self._prove(waiting, found)
         if rung == self._terms.top:
             for (which, _), result in zip(waiting, found, strict=True):
                 self._top[which].append(result)
             self._generation += 1
             progress.say(self._line())
         return [candidates.objectives(result, self._terms.score) for result in found]
-
-    def _prove(
-        self, waiting: Sequence[tuple[Which, Asked]], found: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Let each fold's pre-filter see what the networks of generation 0 are worth."""
-        for fold, prefilter in enumerate(self._prefilters):
-            mine = [
-                (asked.genome, result[self._terms.score])
-                for (which, asked), result in zip(waiting, found, strict=True)
-                if which == (fold, "evolved")
-            ]
-            prefilter.prove([genome for genome, _ in mine], [score for _, score in mine])
 
     def _line(self) -> str:
         """Say for each method the best so far and the hypervolume, as means over the folds."""

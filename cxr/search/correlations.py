@@ -18,8 +18,6 @@ from cxr.search.candidates import Which
 
 COLUMNS = ["fold", "measure", "tau", "low", "high", "networks"]
 """measure: rung_<k>, or a file in cxr/search/proxies; low and high: a 95 % interval."""
-RESAMPLES = 1000
-"""Of the bootstrap."""
 
 Proxies = Mapping[Which, Mapping[str, float | None]]
 """What the proxies say, by fold and network."""
@@ -57,9 +55,7 @@ def table(tried: pd.DataFrame, proxies: Proxies, *, score: str, seed: int) -> pd
             pairs = [
                 (x, y) for network, y in scores[top].items() if (x := said[network]) is not None
             ]
-            found = rank.tau(
-                [x for x, _ in pairs], [y for _, y in pairs], rng=rng, resamples=RESAMPLES
-            )
+            found = rank.tau([x for x, _ in pairs], [y for _, y in pairs], rng=rng)
             rows.append({"fold": fold, "measure": measure, **words(found)})
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(["tau", "low", "high"], float))
 

@@ -4,7 +4,7 @@ Every network that was trained says something of the choices it is made of. Thei
 `cxr.evolution.effects`) foretell the scores of children that were not trained yet, and of many
 children the most promising takes the place: in turn the one of the highest score, and the one that
 would add most to what the front covers, whose MACs are known beforehand. Nothing but this search's own
-evaluations is looked at. How the forecasts turned out is reported (`tau`).
+evaluations is looked at. How the forecasts turned out is reported (`proof`).
 
 Source of the idea: Lu, Deb, Goodman, Banzhaf & Boddeti (2020), "NSGANetV2: evolutionary
 multi-objective surrogate-assisted neural architecture search", ECCV.
@@ -26,19 +26,18 @@ from cxr.metrics import rank
 from cxr.search.settings import Rung
 from cxr.search.space import Space
 
-RESAMPLES = 1000
-"""Of the bootstrap."""
-
 
 class Guide:
     """The guide of one search."""
 
     def __init__(
-        self, space: Space, rungs: Sequence[Rung], reference: Reference, *, draws: int
-    ) -> None:
+        self, space: Space, rungs: Sequence[Rung], reference: Reference,
+        *, draws: int, seed: int, fold: int,
+    ) -> None:  # fmt: skip
         self._space, self._reference = space, reference
         self._weights = [rung.samples / rungs[-1].samples for rung in rungs]
         self._known: tuple[int, Effects] | None = None
+        self._stream = (seed, "search", "guide", fold)
         self.draws = draws
 
     def prefer(self, genomes: Sequence[Genome], place: int, found: Sequence[Evaluated]) -> int:
@@ -59,16 +58,15 @@ class Guide:
         areas = [hypervolume(np.vstack([front_N2, point]), self._reference) for point in points]
         return max(range(len(genomes)), key=lambda i: (areas[i], scores[i], -i))
 
-    def tau(self, found: Sequence[Evaluated], *, seed: int, fold: int) -> rank.Tau:
-        """Return how forecasts rank the networks of generations 1 and up as the first rung did."""
+    def proof(self, found: Sequence[Evaluated]) -> tuple[bool, rank.Tau]:
+        """Return that it chose, and how forecasts rank the networks of generations 1 and up as rung 0 did."""
         said, scores = [], []
         for generation in range(1, 1 + max(one.generation for one in found)):
             known = self._effects([one for one in found if one.generation < generation])
             new = [one for one in found if one.generation == generation and one.rung == 0]
             said += [self._forecast(known, one.genome) for one in new]
             scores += [1.0 - one.objectives[0] for one in new]
-        rng = seeding.stream(seed, "search", "guide", fold)
-        return rank.tau(said, scores, rng=rng, resamples=RESAMPLES)
+        return True, rank.tau(said, scores, rng=seeding.stream(*self._stream))
 
     def _forecast(self, known: Effects, genome: Genome) -> float:
         return known.score(self._levels(genome, len(self._weights) - 1))

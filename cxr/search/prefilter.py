@@ -23,43 +23,38 @@ from cxr.search import fitness
 from cxr.search.settings import Prefilter as Settings
 from cxr.search.space import Space
 
-RESAMPLES = 1000
-"""Of the bootstrap."""
-
 
 class Prefilter:
     """Prefers nothing until its proxy is proven."""
 
     def __init__(
-        self, proxy: Callable[[Genome], float], *, draws: int, rng: np.random.Generator
+        self, proxy: Callable[[Genome], float], *, draws: int, seed: int, fold: int
     ) -> None:
-        self._proxy, self._rng = proxy, rng
+        self._proxy, self._stream = proxy, (seed, "search", "prefilter", fold)
+        self._proof: tuple[bool, rank.Tau] | None = None
         self.draws = draws
-        self.tau: rank.Tau | None = None
 
-    def prove(self, genomes: Sequence[Genome], scores: Sequence[float]) -> None:
-        """Compare the proxy with the scores of generation 0."""
-        said = [self._proxy(genome) for genome in genomes]
-        self.tau = rank.tau(said, scores, rng=self._rng, resamples=RESAMPLES)
-
-    @property
-    def acts(self) -> bool:
-        """Return whether the proof held."""
-        return self.tau is not None and self.tau.low is not None and self.tau.low > 0
+    def proof(self, found: Sequence[Evaluated]) -> tuple[bool, rank.Tau]:
+        """Compare the proxy with the scores of generation 0; return whether it may choose, and tau."""
+        if self._proof is None:  # generation 0 stays what it was
+            first = [one for one in found if one.generation == one.rung == 0]
+            said = [self._proxy(one.genome) for one in first]
+            scores = [1.0 - one.objectives[0] for one in first]
+            tau = rank.tau(said, scores, rng=seeding.stream(*self._stream))
+            self._proof = tau.low is not None and tau.low > 0, tau
+        return self._proof
 
     def prefer(self, genomes: Sequence[Genome], place: int, found: Sequence[Evaluated]) -> int:
         """Return the index of the genome of the highest proxy, the first among equals."""
-        if not self.acts:
+        if not self.proof(found)[0]:
             return 0
         return int(np.argmax([self._proxy(genome) for genome in genomes]))
 
 
 def make(
-    settings: Settings | None, space: Space, folds: Sequence[fitness.Task], *, seed: int
+    settings: Settings, space: Space, folds: Sequence[fitness.Task], *, seed: int
 ) -> list[Prefilter]:
-    """Return a pre-filter for each fold, or none; raise ValueError for an unknown proxy."""
-    if settings is None:
-        return []
+    """Return a pre-filter for each fold; raise ValueError for an unknown proxy."""
     plugins.check("search/proxies", settings.proxy)
 
     def proxy(task: fitness.Task) -> Callable[[Genome], float]:
@@ -71,8 +66,6 @@ def make(
         return functools.cache(score)
 
     return [
-        Prefilter(
-            proxy(task), draws=settings.draws, rng=seeding.stream(seed, "search", "prefilter", fold)
-        )
+        Prefilter(proxy(task), draws=settings.draws, seed=seed, fold=fold)
         for fold, task in enumerate(folds)
     ]

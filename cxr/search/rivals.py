@@ -12,14 +12,14 @@ from typing import Protocol
 
 from cxr.evolution import exhaustive, nsga2, random_search
 from cxr.evolution.genes import Evaluated, Genome, Search
+from cxr.evolution.hypervolume import CHANCE
 from cxr.evolution.survival import Reference
 from cxr.evolution.together import run_together
+from cxr.metrics import rank
 from cxr.search.candidates import Which
 from cxr.search.settings import Terms
 from cxr.search.space import Space
 
-CHANCE = 0.5
-"""Score from which downwards a network is worth nothing, whatever it costs."""
 GRID = 100_000
 """Genomes at most, allowed or not, of a space that a grid goes through."""
 
@@ -32,6 +32,9 @@ class Chooser(Protocol):
 
     def prefer(self, genomes: Sequence[Genome], place: int, found: Sequence[Evaluated]) -> int:
         """Return the index of the one that takes a generation's place, by what was found so far."""
+
+    def proof(self, found: Sequence[Evaluated]) -> tuple[bool, rank.Tau]:
+        """Return whether it chose at all, and how what it says ranks networks, by what was found."""
 
 
 def searches(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,6 @@ import pandas as pd
 from cxr.evolution.hypervolume import covered
 from cxr.metrics import rank
 from cxr.search import candidates, correlations
-from cxr.search.prefilter import Prefilter
 from cxr.search.settings import Terms
 
 _MEANS = {"auroc": "search_val_auroc", "accuracy": "search_val_accuracy", "val_auroc": "val_auroc", "val_accuracy": "val_accuracy"}  # fmt: skip
@@ -25,13 +24,13 @@ def metrics(
     terms: Terms,
     *,
     max_macs: int,
-    prefilters: Sequence[Prefilter] = (),
-    guided: Sequence[rank.Tau] = (),
+    proofs: Sequence[tuple[bool, rank.Tau]] = (),
 ) -> dict[str, Any]:
     """Return what each method and baseline came to, by fold and as means over folds.
 
     Scores are means over the seeds of the pick; None where a fold can't say. `networks` and
-    `samples` say what each method was allowed, `guided` how well the guide of each fold foretold.
+    `samples` say what each method was allowed, `choosers` whether what chose among each fold's
+    children did so, and how well it ranks networks (the `proofs`).
     """
     names = list(dict.fromkeys(finals["method"].tolist()))
     folds: list[dict[str, dict[str, Any]]] = []
@@ -55,8 +54,7 @@ def metrics(
             for key in folds[0][name]
         },
         "correlations": correlations.summarise(related),
-        "guided": [correlations.words(tau) for tau in guided],
-        "prefilters": [_proof(prefilter) for prefilter in prefilters],
+        "choosers": [{"acted": acted, **correlations.words(tau)} for acted, tau in proofs],
     }
 
 
@@ -73,12 +71,6 @@ def _effort(rows: pd.DataFrame, *, score: str, max_macs: int) -> dict[str, Any]:
         "samples": int(rows["samples"].sum()),
         "hypervolume": covered(top[score], top["macs"], max_macs=max_macs),
     }
-
-
-def _proof(prefilter: Prefilter) -> Mapping[str, Any]:
-    """Say whether a fold's pre-filter acted, and why."""
-    found = prefilter.tau
-    return {"acted": prefilter.acts, **(correlations.words(found) if found else {})}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -15,7 +15,7 @@ from cxr.search import prefilter as prefilters
 from cxr.search.candidates import Which
 from cxr.search.guide import Guide
 from cxr.search.judging import Judge
-from cxr.search.prefilter import Prefilter
+from cxr.search.rivals import Chooser
 from cxr.search.settings import LARGEST, Finalists, Terms
 from cxr.search.settings import Prefilter as PrefilterSettings
 from cxr.search.space import Space
@@ -30,9 +30,7 @@ class Field:
     terms: Terms
     searches: Mapping[Which, Search]
     """by fold and method"""
-    filters: Sequence[Prefilter]
-    """one for each fold, or none"""
-    guides: Sequence[Guide]
+    choosers: Sequence[Chooser]
     """one for each fold, or none"""
     baselines: Sequence[str]
     largest: str
@@ -64,23 +62,30 @@ def draw_up(
 ) -> Field:
     """Return who competes; raise ValueError for what can't, before anything is trained."""
     finalists.check(baselines)
-    filters = prefilters.make(prefilter, space, folds, seed=seed)
-    guides = _guides(space, terms, folds=len(folds))
-    searches = rivals.searches(
-        space, terms, folds=len(folds), seed=seed, choosers=filters or guides
-    )
+    choosers = _choosers(space, folds, terms, prefilter, seed=seed)
+    searches = rivals.searches(space, terms, folds=len(folds), seed=seed, choosers=choosers)
     largest = space.identity(space.largest(seed, "search")) if LARGEST in baselines else ""
     return Field(
-        space=space, terms=terms, searches=searches, filters=filters, guides=guides,
-        baselines=baselines, largest=largest,
+        space=space, terms=terms, searches=searches, choosers=choosers, baselines=baselines,
+        largest=largest,
     )  # fmt: skip
 
 
-def _guides(space: Space, terms: Terms, *, folds: int) -> list[Guide]:
-    if terms.guide == 1 or "evolved" not in terms.methods:
+def _choosers(
+    space: Space, folds: Sequence[fitness.Task], terms: Terms, prefilter: PrefilterSettings | None,
+    *, seed: int,
+) -> Sequence[Chooser]:  # fmt: skip
+    """Return what chooses among evolution's children, one for each fold, or none."""
+    if "evolved" not in terms.methods:
         return []
+    if prefilter:
+        return prefilters.make(prefilter, space, folds, seed=seed)
+    if terms.guide == 1:
+        return []
+    reference = rivals.reference(space)
     return [
-        Guide(space, terms.rungs, rivals.reference(space), draws=terms.guide) for _ in range(folds)
+        Guide(space, terms.rungs, reference, draws=terms.guide, seed=seed, fold=fold)
+        for fold in range(len(folds))
     ]
 
 
@@ -100,8 +105,7 @@ def hold(
     )
     later = folds * finalists.samples(settings, terms, len(field.baselines))
     tried, results = contest.explore(
-        field.searches, field.space, judge, terms,
-        max_macs=max_macs, prefilters=field.filters, later=later,
+        field.searches, field.space, judge, terms, max_macs=max_macs, later=later
     )  # fmt: skip
     table = candidates.table(tried, results, field.space.identity)
     chosen = finalists.choose(table, networks=settings.networks, score=terms.score)
@@ -114,10 +118,9 @@ def hold(
     related = correlations.table(table, proxies, score=terms.score, seed=seed)
     tensors = finalists.weights(picks, settings, judge, run=run)
     metrics = summary.metrics(
-        table, finals, related, terms, max_macs=max_macs, prefilters=field.filters,
-        guided=[
-            guide.tau(tried[fold, "evolved"], seed=seed, fold=fold)
-            for fold, guide in enumerate(field.guides)
+        table, finals, related, terms, max_macs=max_macs,
+        proofs=[
+            chooser.proof(tried[fold, "evolved"]) for fold, chooser in enumerate(field.choosers)
         ],
     )  # fmt: skip
     return Outcome(

@@ -204,7 +204,7 @@ def search(folds=1, name="small", figures=PLOTS, gap=0.1):
                 "naswot": {"tau": 0.1, "low": -0.2, "high": 0.4, "networks": 11.0},
                 "grad_norm": {"tau": None, "low": None, "high": None, "networks": 11.0},
             },
-            "prefilters": [],
+            "choosers": [],
         },
         candidates=candidates,
         finalists=finals,
@@ -221,7 +221,7 @@ def grid(folds=1, name="grid"):
         metrics={
             "score": "auroc", "networks": 27, "samples": 27 * 1440, "baselines": ["resnet18"],
             "folds": [{"grid": {"networks": 27, "samples": 27 * 1440, "hypervolume": 0.6}}] * folds,
-            "correlations": {}, "prefilters": [],
+            "correlations": {}, "choosers": [],
         },
         candidates=rows(tried),
         finalists=rows(ended),

@@ -162,16 +162,18 @@ def test_correlations_are_listed_and_the_prefilter_is_reported():
     order = [text.index(words) for words in ("Score at rung 0 (", "MACs 0.200", "Proxy naswot")]
     assert order == sorted(order)
     assert "Proxy naswot, before training 0.100" in text and "grad_norm" not in text
-    assert "Only networks that the lower rungs let pass are ranked here. No proxy chose" in text
+    assert (
+        "Only networks that the lower rungs let pass are ranked here. Nothing chose among" in text
+    )
     found = cases.search(2)
-    found.metrics["prefilters"] = [{"acted": True, "tau": 0.5}, {"acted": False, "tau": 0.1}]
+    found.metrics["choosers"] = [{"acted": True, "tau": 0.5}, {"acted": False, "tau": 0.1}]
     study = cases.whole(2, searches=[found])
     study.params["search"] = {
         "recipes": {"small": {**cases.SEARCH, "prefilter": {"proxy": "naswot", "draws": 4}}}
     }
     text = cases.Reader(search.search(study)).text
     assert "Pre-filter naswot: proven on generation 0, and so used, in 1 of 2 folds." in text
-    found.metrics["guided"] = [{"tau": 0.5}, {"tau": 0.1}, {"tau": None}]
+    found.metrics["choosers"] = [{"tau": 0.5}, {"tau": 0.1}, {"tau": None}]
     text = cases.Reader(search.search(cases.whole(2, searches=[found]))).text
     assert "Of 4 children the guide chose the one to train" in text
     assert "as the first rung did with tau 0.30." in text

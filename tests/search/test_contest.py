@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cxr.search import contest, rivals
 from cxr.search.prefilter import Prefilter
-from cxr.seeding import stream
 from tests.search.made_up import SPACE, judge, score, trained
 from tests.search.settings import terms
 
@@ -12,11 +11,11 @@ __all__ = ["trained"]
 RUNGS = [{"networks": 4, "samples": 16}, {"networks": 2, "samples": 32}]
 
 
-def explore(folder, *, folds=2, prefilters=(), **changes):
+def explore(folder, *, folds=2, choosers=(), **changes):
     found = terms(**{"rungs": RUNGS, "generations": 3, **changes})
-    searches = rivals.searches(SPACE, found, folds=folds, seed=1, choosers=prefilters)
+    searches = rivals.searches(SPACE, found, folds=folds, seed=1, choosers=choosers)
     return contest.explore(
-        searches, SPACE, judge(folder, folds=folds), found, max_macs=2_000_000, prefilters=prefilters
+        searches, SPACE, judge(folder, folds=folds), found, max_macs=2_000_000
     )  # fmt: skip
 
 
@@ -87,7 +86,7 @@ def test_a_line_a_generation_says_where_both_stand(tmp_path, trained, capsys):
 
 def test_a_proven_pre_filter_sees_generation_0_and_then_chooses(tmp_path, trained):
     def prefilters(proxy):
-        return [Prefilter(proxy, draws=4, rng=stream(1, "x"))]
+        return [Prefilter(proxy, draws=4, seed=1, fold=0)]
 
     def wide(genome):
         return sum(stage["width"] for stage in SPACE.architecture(genome)["stages"])
@@ -99,8 +98,9 @@ def test_a_proven_pre_filter_sees_generation_0_and_then_chooses(tmp_path, traine
     one = {"folds": 1, "rungs": [{"networks": 10, "samples": 16}, {"networks": 4, "samples": 32}]}
     plain = networks(explore(tmp_path, **one))
     right, wrong = prefilters(wide), prefilters(lambda genome: -wide(genome))
-    assert networks(explore(tmp_path, **one, prefilters=wrong)) == plain
-    filtered = networks(explore(tmp_path, **one, prefilters=right))
-    assert (right[0].acts, wrong[0].acts) == (True, False)
-    assert right[0].tau.count == 10
+    assert networks(explore(tmp_path, **one, choosers=wrong)) == plain
+    filtered = networks(explore(tmp_path, **one, choosers=right))
+    (acted, tau), (failed, _) = (one[0].proof([]) for one in (right, wrong))
+    assert (acted, failed) == (True, False)
+    assert tau.count == 10
     assert filtered[:10] == plain[:10] and filtered[10:] != plain[10:]

@@ -42,7 +42,7 @@ def _score(genome: Genome, rung: int, seed: int) -> float:
 
 def _held(*, seed: int, guided: bool) -> dict[str, list[Evaluated]]:
     settings = terms(**TERMS)
-    own = guide.Guide(SPACE, settings.rungs, rivals.reference(SPACE), draws=20)
+    own = _guide(draws=20)
     searches = rivals.searches(
         SPACE, settings, folds=1, seed=seed, choosers=[own] if guided else []
     )
@@ -100,8 +100,9 @@ def _drawn(count: int) -> list[Genome]:
     return list(itertools.islice(allowed, count))
 
 
-def _guide() -> guide.Guide:
-    return guide.Guide(SPACE, terms(**TERMS).rungs, rivals.reference(SPACE), draws=2)
+def _guide(*, draws: int = 2) -> guide.Guide:
+    reference = rivals.reference(SPACE)
+    return guide.Guide(SPACE, terms(**TERMS).rungs, reference, draws=draws, seed=1, fold=0)
 
 
 def test_even_places_go_to_the_highest_forecast_and_odd_ones_to_what_the_front_lacks() -> None:
@@ -126,8 +127,8 @@ def test_scores_of_a_lower_rung_count_less() -> None:
 def test_how_forecasts_turned_out_is_told() -> None:
     own = _guide()
     members = _held(seed=1, guided=True)["evolved"]
-    found = own.tau(members, seed=1, fold=0)
-    assert found.count == 40 and found.low is not None
+    acted, found = own.proof(members)
+    assert acted and found.count == 40 and found.low is not None
     assert -1.0 <= found.low <= found.value <= 1.0
-    assert own.tau(members, seed=1, fold=0) == found
-    assert _guide().tau(members[:12], seed=1, fold=0).value is None  # generation 0 alone
+    assert own.proof(members) == (True, found)
+    assert _guide().proof(members[:12])[1].value is None  # generation 0 alone

@@ -17,6 +17,7 @@ from tests.search.settings import terms
 __all__ = ["trained"]
 RUNGS = [{"networks": 4, "samples": 16}, {"networks": 2, "samples": 32}]
 CAP = 2_000_000
+CHOOSER = ["acted", "high", "low", "networks", "tau"]
 
 
 @pytest.fixture
@@ -80,20 +81,20 @@ def test_metrics_are_means_over_seeds_and_folds(hold):
     top = top[top["method"] == "evolved"]
     area = covered(top["auroc"], top["macs"], max_macs=CAP)
     assert metrics["folds"][0]["evolved"]["hypervolume"] == area
-    assert metrics["prefilters"] == []
-    assert [sorted(said) for said in metrics["guided"]] == [["high", "low", "networks", "tau"]] * 2
-    assert {said["networks"] for said in metrics["guided"]} == {4}  # of generation 1
+    assert [sorted(said) for said in metrics["choosers"]] == [CHOOSER] * 2
+    assert {(x["acted"], x["networks"]) for x in metrics["choosers"]} == {
+        (True, 4)
+    }  # generation 1's
     assert metrics["correlations"]["rung_0"]["networks"] >= 4
 
 
 def test_a_pre_filter_says_whether_it_acted(hold):
     rungs = [{"networks": 10, "samples": 16}, {"networks": 3, "samples": 32}]
     metrics = hold(rungs=rungs, guide=1, prefilter=Prefilter(proxy="macs", draws=3)).metrics
-    found = metrics["prefilters"]
-    assert metrics["guided"] == []
+    found = metrics["choosers"]
     assert len(found) == 2
     for said in found:
-        assert sorted(said) == ["acted", "high", "low", "networks", "tau"]
+        assert sorted(said) == CHOOSER
         assert said["acted"] == (said["low"] > 0) and said["networks"] == 10
 
 
