@@ -5,6 +5,9 @@ its keys belong together (the options of one backbone). One that holds "*" in th
 of named recipes: each recipe starts from the defaults' "*", then the study's "*", then its own
 keys, and only those that a list beside the table names (`runs`, then `searched`) are written. The
 result has one canonical form (the defaults' order and comments), so composing twice changes nothing.
+
+A study whose `base` names another one starts from that study's changes: the honest protocol beside
+the published one, say, in three lines.
 """
 
 from __future__ import annotations
@@ -39,14 +42,42 @@ def compose(name: str) -> dict[str, Any]:
     """Return the complete parameters of the study `name`; raise ValueError that lists every fault."""
     if name not in known():
         raise ValueError(f"unknown study {name!r}: known are {', '.join(known()) or 'none'}")
-    changes = _read(STUDIES / name / "study.yaml")
-    changes.pop("about", None)
+    defaults = _read(STUDIES / "defaults.yaml")
     faults: list[str] = []
-    tree = _merge(_read(STUDIES / "defaults.yaml"), changes, "", faults)
+    tree = _merge(defaults, _changes(name, defaults), "", faults)
     if faults:
         where = STUDIES / name / "study.yaml"
         raise ValueError("\n".join(f"{where}: {fault}" for fault in faults))
     return {"study": name, **tree}
+
+
+def _changes(name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the study `name` changes, stacked upon what its base does."""
+    own = _read(STUDIES / name / "study.yaml")
+    own.pop("about", None)
+    base = own.pop("base", None)
+    if base is None:
+        return own
+    where = STUDIES / name / "study.yaml"
+    if base not in known() or base == name:
+        others = ", ".join(other for other in known() if other != name)
+        raise ValueError(f"{where}: base {base!r} is no other study: known are {others}")
+    under = _read(STUDIES / base / "study.yaml")
+    under.pop("about", None)
+    if "base" in under:
+        raise ValueError(f"{where}: base {base} has a base itself: name {under['base']} here")
+    return _stack(under, own, defaults)
+
+
+def _stack(under: Mapping[str, Any], over: Mapping[str, Any], form: Any) -> dict[str, Any]:
+    """Return the changes `under` with `over` upon them, merged as `_merge` does by the defaults' `form`."""
+    result = dict(under)
+    for key, new in over.items():
+        inner = form.get(key, form.get(_BASE)) if isinstance(form, Mapping) else None
+        if inner and all(isinstance(x, Mapping) for x in (inner, new, under.get(key))):
+            new = _stack(under[key], new, inner)
+        result[key] = new
+    return result
 
 
 def text(name: str) -> str:

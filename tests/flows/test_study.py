@@ -242,3 +242,48 @@ def test_a_change_of_type_is_a_change():
 @pytest.mark.parametrize("name", study.known())
 def test_studies_compose(name):
     assert study.parse(study.text(name)) == study.compose(name)
+
+
+BASE = """\
+about: as published
+preprocess: {steps: [{name: blur}]}
+validate: {accepted: {blur: known}}
+transfer:
+  runs: [a]
+  recipes:
+    '*': {backbone: big, options: {depth: 3}}
+    a: {head: {dropout: 0.5}}
+"""
+
+
+def test_a_study_starts_from_its_base(compose):
+    Path("studies/published").mkdir()
+    Path("studies/published/study.yaml").write_text(BASE)
+    tree = compose(
+        "about: the honest one\nbase: published\nvalidate: {accepted: {dark: seen}}\n"
+        "transfer: {recipes: {'*': {options: {width: 2}}, a: {head: {kind: mlp}}, b: {}}, runs: [a, b]}\n"
+    )
+    assert tree["preprocess"]["steps"] == [{"name": "blur"}]
+    assert tree["validate"]["accepted"] == {"dark": "seen"}  # its keys belong together
+    recipes = tree["transfer"]["recipes"]
+    assert recipes["a"]["head"] == {"kind": "mlp", "dropout": 0.5}
+    assert recipes["b"] == {**recipes["a"], "head": {"kind": "linear", "dropout": 0.2}}
+    assert recipes["b"]["options"] == {"width": 2} and recipes["b"]["backbone"] == "big"
+    assert study.compose("published")["transfer"]["runs"] == ["a"]
+    assert compose("base: published\n") == {**study.compose("published"), "study": "demo"}
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ("elsewhere", "studies/demo/study.yaml: base 'elsewhere' is no other study: known are middle"),
+        ("demo", "base 'demo' is no other study: known are middle, published"),
+        ("middle", "base middle has a base itself: name published here"),
+    ],
+)  # fmt: skip
+def test_a_base_is_another_study_without_a_base(compose, base, words):
+    for name, text in (("published", BASE), ("middle", "base: published\n")):
+        Path("studies", name).mkdir()
+        Path("studies", name, "study.yaml").write_text(text)
+    with pytest.raises(ValueError, match=words):
+        compose(f"base: {base}\n")
