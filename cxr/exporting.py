@@ -1,7 +1,9 @@
 """A trained network as an ONNX file that runs without this code, and the proof that both say the same.
 
-The graph takes grey values as they are, 0..255, and gives probabilities: normalisation and softmax
-or sigmoid are inside, so a user can get neither wrong. Exported with torch.onnx (torch.export and
+The graph takes grey values as they are, 0..255, and gives probabilities: normalisation, temperature
+and softmax or sigmoid are inside, so a user can get none wrong. It scores an image once, as it is, and
+is compared with PyTorch doing so: of a model whose figures are means over `test_views` views it is the
+first view, and its metadata says so. Exported with torch.onnx (torch.export and
 onnxscript), which folds BatchNorm into the convolutions; run with onnxruntime.
 Sources: https://onnx.ai/onnx/repo-docs/IR.html, https://docs.pytorch.org/docs/stable/onnx.html.
 """
@@ -53,18 +55,22 @@ class Exported:
 
     content: bytes
     difference: float
+    temperature: float
 
 
 class Scorer(nn.Module):
-    """Grey images (N, 1, S, S), float32 0..255 → probabilities (N, L), as `training.loop.predict`."""
+    """Grey images (N, 1, S, S), float32 0..255 → probabilities (N, L), as `models.predict_once`."""
 
     def __init__(self, member: models.Member) -> None:
         super().__init__()
         self.network, self.recipe = member.network, member.recipe
+        self.temperature = member.temperature
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         mean, std = self.recipe.mean, self.recipe.std
         raw = self.network(images.mul(1.0 / (255.0 * std)).sub(mean / std))
+        if self.temperature != 1.0:  # no step in the graph that does nothing
+            raw = raw / self.temperature
         return losses.probabilities(raw, self.recipe.loss)
 
 
@@ -73,16 +79,28 @@ def export_fold(task: Task) -> Exported:
     numerics.exact_torch()
     config, member = models.config(task.model), models.load(task.model, task.fold)
     about = {**metadata(task.model.name, config), "fold": task.fold}
+    if calibrated(config):
+        about["temperature"] = member.temperature
     content = to_onnx(member, size_px=config["size_px"], about=about)
     rows = task.rows[:: max(-(-len(task.rows) // _CHECKED_IMAGES), 1)]
     images_NHW = prepared.read(task.prepared_folder).gather(rows)
-    return Exported(content, compare(content, member, images_NHW))
+    return Exported(content, compare(content, member, images_NHW), member.temperature)
 
 
 def metadata(model: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an ONNX file says of its model."""
-    keys = ("labels", "loss", "mean", "size_px", "std")
+    """Return what an ONNX file says of its model.
+
+    `test_views` is there if it is above 1: the model's figures are then means over so many views of
+    an image, of which the file scores the first.
+    """
+    keys = ["labels", "loss", "mean", "size_px", "std"]
+    keys += ["test_views"] if config["test_views"] > 1 else []
     return {"model": model, **{key: config[key] for key in keys}}
+
+
+def calibrated(config: Mapping[str, Any]) -> bool:
+    """Tell whether the files of a model divide by a temperature, and say which."""
+    return config["calibration"] == "temperature"
 
 
 def to_onnx(member: models.Member, *, size_px: int, about: Mapping[str, Any]) -> bytes:
@@ -121,13 +139,13 @@ def _strip(message: Message) -> None:
 
 
 def compare(content: bytes, member: models.Member, images_NHW: np.ndarray) -> float:
-    """Return the largest difference of probabilities between onnxruntime and PyTorch.
+    """Return the largest difference of probabilities between onnxruntime and PyTorch, images seen once.
 
     Raises ValueError if there is no image, or if the difference is not at most LARGEST_DIFFERENCE.
     """
     if not len(images_NHW):
         raise ValueError("no val image to compare on: see split.fractions")
-    ours_NL = models.predict(member, images_NHW)
+    ours_NL = models.predict_once(member, images_NHW)
     theirs_NL = probabilities(content, images_NHW)
     difference = float(np.abs(ours_NL - theirs_NL).max())
     if not difference <= LARGEST_DIFFERENCE:  # so that not-a-number fails as well

@@ -31,7 +31,10 @@ REPORT = Path("reports/index.html")
 # The folders that hold one entry per data set, run or model.
 ITEM_FOLDERS = (
     *("data/manifests", "data/searched", "data/models", "data/exported"),
-    *(f"reports/{stage}" for stage in ("search", "transfer", "prune", "evaluate", "export")),
+    *(
+        f"reports/{stage}"
+        for stage in ("search", "transfer", "distill", "prune", "evaluate", "export")
+    ),
 )
 _LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
 _SECONDS_TO_END = 10.0

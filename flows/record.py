@@ -27,7 +27,7 @@ RESULTS = re.compile(
     r"params\.yaml$|dvc\.lock$|reports/|studies/[^/]+/record/|data/raw/[^/]+\.dvc$"
 )
 # The stages whose numbers are kept, each with a folder per run or model in reports/.
-BY_ITEM = ("search", "prune", "evaluate", "export")
+BY_ITEM = ("search", "distill", "prune", "evaluate", "export")
 
 
 def folder(name: str) -> Path:

@@ -34,10 +34,29 @@ class Transfer(Table):
     """runs whose network a search finds"""
 
 
-TABLES: dict[str, type[Table]] = {"search": Table, "transfer": Transfer, "prune": Table}
-LISTS = {"search": ("runs",), "transfer": ("runs", "searched"), "prune": ("runs",)}
+@dataclass(frozen=True, kw_only=True)
+class Distill(Table):
+    """The section `distill`: one run of transfer teaches others."""
+
+    teacher: str | None
+    """a run of transfer"""
+
+
+TABLES: dict[str, type[Table]] = {
+    "search": Table,
+    "transfer": Transfer,
+    "distill": Distill,
+    "prune": Table,
+}
+LISTS = {
+    "search": ("runs",),
+    "transfer": ("runs", "searched"),
+    "distill": ("runs",),
+    "prune": ("runs",),
+}
 PICKS = ("evolved", "random", "grid")
 PRUNED = ("pruned", "uniform")
+TAUGHT = "taught"
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
@@ -51,6 +70,7 @@ def faults(tree: Mapping[str, Any]) -> Iterator[str]:
         yield f"params.yaml: {run!r} stands in transfer.runs and in transfer.searched: keep one"
     yield from _searched(tree)
     yield from _not_searched(tree)
+    yield from _taught(tree)
     yield from _pruned(tree)
     yield from _criteria(tree)
     yield from _search_val(tree)
@@ -73,8 +93,13 @@ def count(tree: Mapping[str, Any]) -> int:
 
 def made(tree: Mapping[str, Any]) -> list[str]:
     """Return the names of the models that the listed runs make, in the order of the pipeline."""
+    taught = [f"{run}-{TAUGHT}" for run in names(tree, "distill", "runs")]
     pruned = [f"{run}-{kind}" for run in names(tree, "prune", "runs") for kind in PRUNED]
-    return [*names(tree, "transfer", "runs"), *names(tree, "transfer", "searched"), *pruned]
+    return [*_transferred(tree), *taught, *pruned]
+
+
+def _transferred(tree: Mapping[str, Any]) -> list[str]:
+    return [*names(tree, "transfer", "runs"), *names(tree, "transfer", "searched")]
 
 
 def recipes(tree: Mapping[str, Any], section: str) -> dict[str, Any]:
@@ -183,9 +208,30 @@ def _not_searched(tree: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
+def _taught(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Check that teacher and students are runs of transfer, and that no student is the teacher."""
+    students, known = names(tree, "distill", "runs"), _transferred(tree)
+    content = tree.get("distill")
+    teacher = content.get("teacher") if isinstance(content, dict) else None
+    words = ", ".join(known) or "none"
+    if (students or teacher is not None) and teacher not in known:
+        yield f"params.yaml: distill.teacher: {teacher!r} is no run of transfer: known are {words}"
+    for run in students:
+        recipe = _recipe(tree, "transfer", run)
+        if run not in known:
+            yield f"params.yaml: distill.runs: {run!r} is no run of transfer: known are {words}"
+        elif run == teacher:
+            yield f"params.yaml: distill.runs: {run!r} is the teacher: nobody teaches oneself"
+        elif recipe.get("weights") == "searched" or recipe.get("frozen_views"):
+            yield (
+                f"params.yaml: distill.runs: transfer.recipes.{run} starts from searched weights or "
+                "keeps features of frozen layers (frozen_views): a student is trained anew on images"
+            )
+
+
 def _pruned(tree: Mapping[str, Any]) -> Iterator[str]:
     """Check that each pruned run is a run of transfer whose whole network was trained."""
-    parents = [*names(tree, "transfer", "runs"), *names(tree, "transfer", "searched")]
+    parents = _transferred(tree)
     for run in names(tree, "prune", "runs"):
         trainable = _recipe(tree, "transfer", run).get("trainable", ["all"])
         if run not in parents:

@@ -38,7 +38,7 @@ def compare(
     """Return one row per model, best first: values, intervals and costs; equal ones by name.
 
     `results` holds each model's reports/evaluate/<model>/metrics.json, `parents` by model the one it
-    was cut out of; the differences to it stand at the end, empty without it.
+    was made of; the differences to it stand at the end, empty without it.
     """
     import pandas as pd
 
@@ -87,13 +87,17 @@ def read_results(names: list[str], folder: Path) -> dict[str, dict[str, Any]]:
     return {name: artifacts.read_json(folder / name / "metrics.json") for name in names}
 
 
-def read_model(name: str, result: Mapping[str, Any], reports: Path) -> Model:
+def read_model(
+    name: str, result: Mapping[str, Any], reports: Path, *, params: Mapping[str, Any]
+) -> Model:
     """Gather one model's results and those of its figures that exist."""
-    from cxr.report import Model
+    from cxr.report import Model, origins
 
     plots = reports / "evaluate" / name / "plots"
     paths = {key: plots / f"{key}.png" for key in ("roc", "confusion", "reliability")}
-    paths["history"] = reports / "transfer" / name / "plots" / "history.png"
+    made = origins.origin(params, name)
+    trained = f"distill/{made.parent}" if made.kind == "taught" else f"transfer/{name}"
+    paths["history"] = reports / trained / "plots" / "history.png"
     rows = _rows(plots / "reliability.csv")
     return Model(name=name, result=result, figures=_read(paths), reliability=rows)
 
@@ -237,7 +241,7 @@ def main() -> str:
     plots = REPORTS / "compare" / "plots"
     artifacts.write_csv(plots / "table.csv", table)
     artifacts.write_figure(plots / "cost.png", draw(table, results, parents), dpi=120)
-    models = [read_model(name, results[name], REPORTS) for name in table["model"]]
+    models = [read_model(name, results[name], REPORTS, params=tree) for name in table["model"]]
     study = gather(
         tree, models, REPORTS,
         sort_by=settings.sort_by, comparison=(plots / "cost.png").read_bytes(),

@@ -1,7 +1,9 @@
 """export: write a model as ONNX, one file per fold, and check that it scores as PyTorch does.
 
 The file takes grey images of the prepared size, float32 0..255, named `images` (N, 1, S, S), and
-gives `probabilities` (N, labels). It is compared on val images; test images are left to evaluate.
+gives `probabilities` (N, labels), already calibrated if the model is. It scores an image once, as it
+is, whatever `test_views` says: metadata.json tells where the model's own figures are means over more.
+It is compared on val images; test images are left to evaluate.
 """
 
 from __future__ import annotations
@@ -48,7 +50,14 @@ def describe(
     from cxr import exporting
 
     size_px, labels = config["size_px"], config["labels"]
-    return {
+    names = [file_name(fold) for fold in range(len(exported))]
+    values = "probability of each label, in the order of labels"
+    if config["test_views"] > 1:
+        values += (
+            ", of one view: the image as it is; the model's reported figures are of the mean over it "
+            f"and {config['test_views'] - 1} augmented view(s)"
+        )
+    found = {
         **exporting.metadata(model, config),
         "backbone": config["backbone"],
         "opset": exporting.OPSET,
@@ -62,13 +71,17 @@ def describe(
             "name": exporting.OUTPUT,
             "type": "float32",
             "shape": ["batch", len(labels)],
-            "values": "probability of each label, in the order of labels",
+            "values": values,
         },
         "files": {
-            file_name(fold): hashlib.sha256(one.content).hexdigest()
-            for fold, one in enumerate(exported)
+            name: hashlib.sha256(one.content).hexdigest()
+            for name, one in zip(names, exported, strict=True)
         },
     }
+    if exporting.calibrated(config):
+        temperatures = [one.temperature for one in exported]
+        found["temperatures"] = dict(zip(names, temperatures, strict=True))
+    return found
 
 
 def file_name(fold: int) -> str:

@@ -2,7 +2,8 @@
 
 For each fold by itself, NSGA-II chooses how many channels every group of layers keeps, judged on
 search_val without training; the best one and a uniform cut are then fine-tuned on train, taught by
-their parent, and val chooses the epoch. Test images are left to evaluate.
+their parent, and val chooses the epoch. Each gets a temperature of its own if the parent has one. Test
+images are left to evaluate.
 """
 
 from __future__ import annotations
@@ -146,9 +147,9 @@ def tune(
     """Fine-tune each fold's cuts and write them as models; return them by fold."""
     from cxr import artifacts, workers
     from cxr.pruning import tuning
-    from cxr.training import models
+    from cxr.training import calibrating, models
 
-    about, saved = models.config(MODELS / name), artifacts.read_json(MODELS / name / "recipe.json")
+    about, shared = models.config(MODELS / name), models.shared_recipe(MODELS / name)
     recipes = [
         dataclasses.replace(
             models.recipe(fold.model, fold.number),
@@ -167,22 +168,22 @@ def tune(
         )
         for (fold, cut), channels in kept.items()
     ]  # fmt: skip
-    fitted = dict(
+    tuned = dict(
         zip(kept, workers.run(tuning.fine_tune, tasks, words=f"prune@{name}"), strict=True)
     )
     for cut in TUNED:
+        own = [tuned[fold, cut] for fold in range(len(folds))]
+        temperatures = [one.temperature for one in own]
+        calibrating.tell_bounds(temperatures, words=f"prune@{name}, {cut}")
         with artifacts.folder(MODELS / f"{name}-{cut}") as model:
             models.save(
                 model,
-                dataclasses.replace(recipes[0], backbone_options=saved["backbone_options"]),
-                [
-                    models.Saved(fitted[fold, cut], recipe.backbone_options, kept[fold, cut])
-                    for fold, recipe in enumerate(recipes)
-                ],
+                dataclasses.replace(recipes[0], backbone_options=shared.backbone_options),
+                own,
                 labels=about["labels"],
                 size_px=about["size_px"],
             )
-    return [{cut: fitted[fold, cut] for cut in TUNED} for fold in range(len(folds))]
+    return [{cut: tuned[fold, cut].fitted for cut in TUNED} for fold in range(len(folds))]
 
 
 def report(name: str, outcomes: list[tables.Outcome], settings: Params) -> dict[str, Any]:

@@ -32,7 +32,9 @@ def images() -> np.ndarray:
     return rng.integers(0, 256, size=(5, SIZE_PX, SIZE_PX), dtype=np.uint8)
 
 
-def save(folder: Path, *, kept: dict[str, list[int]] | None = None, **changes) -> Path:
+def save(
+    folder: Path, *, kept: dict[str, list[int]] | None = None, temperature: float = 1.0, **changes
+) -> Path:
     """Write a model of one fold, cut to the `kept` channels; BatchNorm and head do something."""
     recipe = tiny(**changes)
     network = build(recipe, labels=3, seed=1, fold=0).train()
@@ -44,7 +46,7 @@ def save(folder: Path, *, kept: dict[str, list[int]] | None = None, **changes) -
     if kept:
         surgery.keep(network, kept, size_px=SIZE_PX, ignored=[last_layer(network)])
     fitted = loop.Fitted(dict(network.state_dict()), best_epoch=0, history=[])
-    member = models.Saved(fitted, recipe.backbone_options, kept or {})
+    member = models.Saved(fitted, recipe.backbone_options, kept or {}, temperature)
     models.save(folder, recipe, [member], labels=["a", "b", "c"], size_px=SIZE_PX)
     return folder
 
@@ -90,6 +92,30 @@ def test_labels_that_combine_come_through_a_sigmoid(tmp_path, images):
     content = exporting.to_onnx(member, size_px=SIZE_PX, about=ABOUT)
     assert exporting.compare(content, member, images) <= exporting.LARGEST_DIFFERENCE
     assert not np.allclose(exporting.probabilities(content, images).sum(axis=1), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "bce"])
+def test_a_temperature_is_one_more_step_of_the_graph_and_1_is_none(tmp_path, images, content, loss):
+    found = {}
+    for temperature in (1.0, 5.0):
+        folder = save(tmp_path / str(temperature), temperature=temperature, loss=loss, **SMALL)
+        member = models.load(folder, 0)
+        model = exporting.to_onnx(member, size_px=SIZE_PX, about=ABOUT)
+        assert exporting.compare(model, member, images) <= exporting.LARGEST_DIFFERENCE
+        nodes = [node.op_type for node in onnx.load_from_string(model).graph.node]
+        found[temperature] = (model, nodes, exporting.probabilities(model, images))
+    assert sorted(found[5.0][1]) == sorted([*found[1.0][1], "Div"])
+    assert np.abs(found[5.0][2] - found[1.0][2]).max() > 0.01
+    if loss == "cross_entropy":
+        assert found[1.0][0] == content
+
+
+def test_a_model_of_several_views_is_compared_on_one(tmp_path, images, content):
+    member = models.load(save(tmp_path / "toy", test_views=3, **SMALL), 0)
+    assert exporting.to_onnx(member, size_px=SIZE_PX, about=ABOUT) == content
+    assert exporting.compare(content, member, images) <= exporting.LARGEST_DIFFERENCE
+    apart = np.abs(models.predict(member, images) - exporting.probabilities(content, images))
+    assert apart.max() > 10 * exporting.LARGEST_DIFFERENCE
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_the_table_says_what_each_model_is_and_what_pruning_changed():
     assert row.count("−0.010 to parent") == 3 and "9.8 M 49 % of parent" in row
     row = text[text.index("random the best of the random networks") :][:140]
     assert "to parent" not in row
-    assert "its share of the parent's MACs." in text
+    assert "and what pruning left of the parent's MACs." in text
 
 
 def test_a_pruned_model_without_its_parent_has_no_difference():

@@ -129,7 +129,7 @@ def tradeoff(
 ) -> Figure:
     """Draw models: each metric (rows) with its interval against each cost (columns, log scale).
 
-    `parents` holds, by model, the one it was cut out of: they share a colour, a dotted line joins
+    `parents` holds, by model, the one it was made of: they share a colour, a dotted line joins
     them where both are drawn.
     """
     width = 4.3 * len(costs)

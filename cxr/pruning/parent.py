@@ -10,7 +10,7 @@ import pandas as pd
 
 from cxr import manifest, prepared, seeding
 from cxr.metrics import auroc
-from cxr.training import loop, models
+from cxr.training import calibrating, loop, models
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Fold:
     train_rows: np.ndarray
     val_rows: np.ndarray
     search_val_rows: np.ndarray
+    calibration_rows: np.ndarray
+    """the temperature is fitted on them, where the parent's recipe asks for one"""
     recalibration_rows: np.ndarray
     """of train: BatchNorm measures them"""
 
@@ -42,29 +44,34 @@ def folds(
 ) -> list[Fold]:
     """Return the folds of `model`; at most so many images of train are drawn for recalibration.
 
-    Raises ValueError if the model has other folds than `splits`, if it was trained in part only, and
-    if search_val or val can't tell good networks from bad ones.
+    Raises ValueError if the model has other folds than `splits`, if it was trained in part only, if
+    search_val or val can't tell good networks from bad ones, and if the recipe asks for a temperature
+    that calibration can't give.
     """
     index = prepared.read(prepared_folder).index
-    rows = [prepared.rows(index, splits, part) for part in ("train", "val", "search_val")]
+    parts = ("train", "val", "search_val", "calibration")
+    rows = [prepared.rows(index, splits, part) for part in parts]
     found = models.config(model)["folds"]
     if found != len(rows[0]):
         raise ValueError(
             f"{model} has {found} fold(s), data/splits.csv has {len(rows[0])}: run `dvc repro`"
         )
-    trainable = models.recipe(model, 0).trainable
-    if trainable != ["all"]:
+    recipe = models.recipe(model, 0)
+    if recipe.trainable != ["all"]:
         raise ValueError(
-            f"{model} was trained with trainable {trainable}: pruning cuts and fine-tunes every "
+            f"{model} was trained with trainable {recipe.trainable}: pruning cuts and fine-tunes every "
             "layer, frozen ones too; prune a run with trainable [all]"
         )
     labels_NL = manifest.label_array(index)
     result = []
-    for number, (train, val, search_val) in enumerate(zip(*rows, strict=True)):
+    for number, (train, val, search_val, calibration) in enumerate(zip(*rows, strict=True)):
         _check(number, labels_NL, train=train, val=val, search_val=search_val)
+        calibrating.check(recipe, labels_NL[calibration], fold=number)
         drawn = seeding.stream(seed, "prune", "recalibration", number).permutation(train)
         chosen = np.sort(drawn[:recalibration_images])
-        result.append(Fold(model, number, prepared_folder, train, val, search_val, chosen))
+        result.append(
+            Fold(model, number, prepared_folder, train, val, search_val, calibration, chosen)
+        )
     return result
 
 

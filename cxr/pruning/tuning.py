@@ -1,4 +1,4 @@
-"""Fine-tune a pruned network, taught by the network it was cut out of."""
+"""Fine-tune a pruned network, taught by the network it was cut out of, and calibrate it anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from cxr import numerics, prepared, scratch
 from cxr.pruning import cutting, parent
 from cxr.pruning.parent import Fold
-from cxr.training import distillation, loop, models
+from cxr.training import calibrating, distillation, loop, models
 from cxr.training.recipe import Distillation, Recipe
 
 
@@ -33,14 +33,21 @@ class Task:
     """where the result is kept until the stage is done"""
 
 
-def fine_tune(task: Task) -> loop.Fitted:
+def fine_tune(task: Task) -> models.Saved:
     """Cut, recalibrate and train one fold's network; take it from its record where there is one.
+
+    Its temperature is fitted on the images that gave the parent's, if the recipe asks for one.
 
     Two networks of one fold see the same batches in the same order: they differ by their channels.
     """
     tensors, about = scratch.tensors(task.record, lambda: _fine_tune(task))
     history = [loop.Epoch(**line) for line in about["history"]]
-    return loop.Fitted(tensors, about["best_epoch"], history)
+    return models.Saved(
+        loop.Fitted(tensors, about["best_epoch"], history),
+        task.recipe.backbone_options,
+        {group: list(channels) for group, channels in task.kept.items()},
+        about["temperature"],
+    )
 
 
 def _fine_tune(task: Task) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -56,5 +63,11 @@ def _fine_tune(task: Task) -> tuple[dict[str, Tensor], dict[str, Any]]:
         seed=task.seed, stream=("prune", "tune", fold.number),
         teacher=distillation.Teacher(teacher, task.distillation),
     )  # fmt: skip
-    history = [dataclasses.asdict(line) for line in fitted.history]
-    return fitted.tensors, {"best_epoch": fitted.best_epoch, "history": history}
+    about = {
+        "best_epoch": fitted.best_epoch,
+        "history": [dataclasses.asdict(line) for line in fitted.history],
+        "temperature": calibrating.temperature(
+            student, task.recipe, fitted.tensors, images, fold.calibration_rows
+        ),
+    }
+    return fitted.tensors, about

@@ -1,6 +1,7 @@
 """What each model of a study is, in plain words: params.yaml tells it, the reports tell how much is left.
 
-*Parent*: the model out of which a pruned one was cut. *Uniform*: every layer loses the same share
+*Parent*: the model out of which a pruned one was cut, or whose network was trained again with a
+teacher. *Uniform*: every layer loses the same share
 of its filters, the baseline of pruning. *Random*: the best of as many random networks, the baseline
 of search.
 """
@@ -17,9 +18,15 @@ from cxr.report.elements import Html, tag, text
 if TYPE_CHECKING:
     from cxr.report import Model, Study
 
-Kind = Literal["trained", "evolved", "random", "grid", "pruned", "uniform"]
+Kind = Literal["trained", "evolved", "random", "grid", "taught", "pruned", "uniform"]
 FOUND: dict[str, Kind] = {"evolved": "evolved", "random": "random", "grid": "grid"}
-CUT: dict[str, Kind] = {"-pruned": "pruned", "-uniform": "uniform"}
+MADE: dict[str, tuple[str, Kind]] = {
+    "-taught": ("distill", "taught"),
+    "-pruned": ("prune", "pruned"),
+    "-uniform": ("prune", "uniform"),
+}
+"""Ending of a model's name → the stage that made it of another, and its kind."""
+CUT = ("pruned", "uniform")
 _IMAGENET = ("imagenet", "in1k", "in21k", "in22k")  # what timm and this project put in file names
 
 
@@ -29,18 +36,18 @@ class Origin:
 
     kind: Kind
     recipe: Mapping[str, Any]
-    """its recipe in transfer.recipes or prune.recipes; empty if there is none"""
+    """its recipe in the recipes of transfer, distill or prune; empty if there is none"""
     parent: str | None
-    """the model that it was cut out of"""
+    """the model that it was made of"""
 
 
 def origin(params: Mapping[str, Any], name: str) -> Origin:
-    """Return what the model `name` is; a recipe of transfer goes before a pruned name."""
+    """Return what the model `name` is; a recipe of transfer goes before a name that was made of it."""
     recipes = section(params, "transfer").get("recipes") or {}
-    for ending, kind in CUT.items():
+    for ending, (stage, kind) in MADE.items():
         run = name.removesuffix(ending)
-        if name not in recipes and run != name and run in runs(params, "prune"):
-            return Origin(kind=kind, recipe=recipe_of(params, "prune", run), parent=run)
+        if name not in recipes and run != name and run in runs(params, stage):
+            return Origin(kind=kind, recipe=recipe_of(params, stage, run), parent=run)
     recipe = recipe_of(params, "transfer", name)
     pick = (recipe.get("backbone_options") or {}).get("pick")
     kind = FOUND.get(str(pick), "evolved") if recipe.get("backbone") == "searched" else "trained"
@@ -48,7 +55,7 @@ def origin(params: Mapping[str, Any], name: str) -> Origin:
 
 
 def parents(params: Mapping[str, Any], names: list[str]) -> dict[str, str]:
-    """Return the parents, by model, of those of the named models that were cut out of another."""
+    """Return the parents, by model, of those of the named models that were made of another."""
     known = {name: origin(params, name).parent for name in names}
     return {name: parent for name, parent in known.items() if parent is not None}
 
@@ -81,6 +88,8 @@ def words(study: Study, model: Model) -> Html:
     made = origin(study.params, model.name)
     if not made.recipe:
         return Html("")
+    if made.kind == "taught":
+        return _taught_words(study, made)
     if made.parent is not None:
         return _cut_words(study, model, made)
     return Html(f"{_found_words(made)}{_start_words(made.recipe)}{_frozen_words(made.recipe)}")
@@ -90,7 +99,7 @@ def share_of_parent(study: Study, name: str) -> float | None:
     """Return the share of its parent's MACs that a pruned model has left: the mean over its folds."""
     made = origin(study.params, name)
     for pruning in study.prunings:
-        if pruning.name == made.parent:
+        if pruning.name == made.parent and made.kind in CUT:
             return pruning.share(made.kind)
     return None
 
@@ -112,7 +121,8 @@ def _start_words(recipe: Mapping[str, Any]) -> Html:
         return Html("trained from scratch")
     if weights == "searched":
         return Html("fine-tuned from the weights of its search")
-    file = str(weights["file"] if isinstance(weights, Mapping) else weights).rpartition("/")[2]
+    named = weights.get("file") or weights.get("hub") if isinstance(weights, Mapping) else weights
+    file = str(named).rpartition("/")[2]
     if any(word in file.lower() for word in _IMAGENET):
         return Html("fine-tuned from ImageNet weights")
     return Html(f"fine-tuned from the weights in {tag('code', file)}")
@@ -123,6 +133,15 @@ def _frozen_words(recipe: Mapping[str, Any]) -> Html:
     if trainable == ["all"]:
         return Html("")
     return Html(f" ({text(', '.join(map(str, trainable)))} alone; the rest is frozen)")
+
+
+def _taught_words(study: Study, made: Origin) -> Html:
+    """Say who taught it: its parent had the same start and the same batches, and no teacher."""
+    teacher, parent = (
+        tag("code", section(study.params, "distill").get("teacher")),
+        tag("code", made.parent),
+    )
+    return Html(f"{parent} trained again from its start, taught by {teacher}")
 
 
 def _cut_words(study: Study, model: Model, made: Origin) -> Html:

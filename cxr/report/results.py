@@ -71,7 +71,7 @@ def results(study: Study) -> Html:
     ]
     if study.comparison is not None:
         alt = "Accuracy and AUROC of each model with intervals against parameters and MACs."
-        lines = " Dotted lines lead from a model to those cut out of it." if _cut(study) else ""
+        lines = " Dotted lines lead from a model to those made of it." if _made(study) else ""
         caption = f"What each model reaches and what it costs.{lines}"
         pieces.append(figure(study.comparison, alt=alt, caption=caption))
     return join(pieces)
@@ -84,7 +84,7 @@ def _control(study: Study) -> Mapping[str, Any]:
 
 
 def _row(study: Study, model: Model) -> list[Html]:
-    """Return a model's line; a pruned one's with what it lost and saved against its parent."""
+    """Return a model's line; where it was made of another, with the difference to that parent."""
     found = model.result
     link = phrases.link(study, model)
     made = origins.words(study, model)
@@ -120,8 +120,8 @@ def _second_line(words: str) -> Html:
     return tag("small", words, class_="beneath")
 
 
-def _cut(study: Study) -> bool:
-    """Tell whether a model of the study was cut out of another."""
+def _made(study: Study) -> bool:
+    """Tell whether a model of the study was made of another, by pruning or with a teacher."""
     return any(origins.origin(study.params, model.name).parent for model in study.models)
 
 
@@ -140,10 +140,10 @@ def _note(study: Study) -> str:
         sentences.append(
             "Each fold has its own network: parameters, MACs and file are those of the largest."
         )
-    if _cut(study):
+    if _made(study):
         sentences.append(
-            "Beneath a pruned model's values: its difference to its parent on the same test images, "
-            "and its share of the parent's MACs"
+            "Beneath the values of a model that was made of another: its difference to that parent on "
+            "the same test images, and what pruning left of the parent's MACs"
             + (" (mean over the folds)." if best["folds"] > 1 else ".")
         )
     if best["loss"] != "cross_entropy":

@@ -104,7 +104,8 @@ class Training:
             epochs=1, batch_size=self.batch_size, optimizer=self.optimizer,
             ema_decay=self.ema_decay,
             early_stopping=EarlyStopping(monitor="last", patience=1),
-            augmentation=self.augmentation,
+            augmentation=self.augmentation, mixup=0.0, frozen_views=0, test_views=1,
+            calibration="none",
         )  # fmt: skip
 
 

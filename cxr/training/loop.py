@@ -5,9 +5,10 @@ Or for an exact number of steps, as a search does that gives every network as ma
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,12 +16,12 @@ from torch import nn
 
 from cxr import progress, seeding
 from cxr.metrics import auroc, classification
-from cxr.training import batches, distillation, losses, schedules
+from cxr.training import batches, distillation, features, losses, mixing, schedules
+from cxr.training.averaging import Average
 from cxr.training.network import Network, freeze, train_mode
 from cxr.training.recipe import Recipe
 
 Tensors = dict[str, torch.Tensor]
-_PREDICTION_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,24 @@ class _Length:
         return -(-self.steps // self.epoch)
 
 
+@dataclass(frozen=True)
+class _Training:
+    """What one training goes by, from its first step to its last."""
+
+    network: Network
+    recipe: Recipe
+    feed: batches.Feed
+    labels_NL: np.ndarray
+    """of the training images"""
+    loss: losses.Loss
+    teacher: distillation.Teacher | None
+    optimizer: torch.optim.Optimizer
+    average: Average
+    seed: int
+    stream: tuple[str | int, ...]
+    length: _Length
+
+
 def fit(
     network: Network,
     recipe: Recipe,
@@ -81,17 +100,23 @@ def fit(
     stream: tuple[str | int, ...],
     teacher: distillation.Teacher | None = None,
     steps: int | None = None,
+    kept: Path = features.FOLDER,
 ) -> Fitted:
     """Train `network` on `train`; keep the weights of the epoch that is best on `val`.
 
     A `teacher` has its word in the training loss, never in val's. Every draw comes from `stream`
     under `seed`. With `steps` it is trained for exactly so many, whatever the recipe says of epochs
     and of early stopping: the schedule spans them, at most a fifth is warm-up, the last epoch may be
-    a part of one, and it alone is judged and kept. Raises ValueError when a part is empty, Diverged
-    when the loss is no longer a number.
+    a part of one, and it alone is judged and kept. With `frozen_views` the features of frozen layers
+    lie under `kept` until the training is done. Raises ValueError when a part is empty, Diverged when
+    the loss is no longer a number.
     """
     if not len(train.images_NHW) or not len(val.images_NHW):
         raise ValueError("train and val need at least one image each: see split.fractions")
+    if teacher is not None and recipe.frozen_views:
+        raise ValueError(
+            "a teacher has to see images, frozen_views keeps but their features: set frozen_views: 0"
+        )
     freeze(network, recipe.trainable)
     loss = losses.make(
         recipe.loss,
@@ -99,24 +124,35 @@ def fit(
         class_weights=recipe.class_weights,
         label_smoothing=recipe.label_smoothing,
     )
-    optimizer = _optimizer(network, recipe)
-    average, stopping = _Average(network, recipe.ema_decay), recipe.early_stopping
+    feed = features.feed(
+        network, recipe, train.images_NHW, val.images_NHW, seed=seed, stream=stream, folder=kept
+    )
+    run = _Training(
+        network, recipe, feed, train.labels_NL, loss, teacher, _optimizer(network, recipe),
+        Average(network, recipe.ema_decay), seed, stream, _length(recipe, len(train.images_NHW), steps),
+    )  # fmt: skip
+    fitted = _fitted(run, val.labels_NL, all_epochs=steps is None)
+    feed.finish()
+    return fitted
+
+
+def _fitted(run: _Training, val_labels_NL: np.ndarray, *, all_epochs: bool) -> Fitted:
+    """Train epoch by epoch, each or only the last one judged on val; return the best of those judged."""
+    stopping, epochs = run.recipe.early_stopping, run.length.epochs
+    trained, judged = (run.feed.reader(x) for x in (run.network, run.average.network))
     history: list[Epoch] = []
     best, best_epoch, kept = -np.inf, 0, Tensors()
-    length = _length(recipe, len(train.images_NHW), steps)
-    for epoch in progress.track(
-        range(length.epochs), total=length.epochs, words=" ".join(map(str, stream))
-    ):
-        train_loss = _train_epoch(
-            network, recipe, train, loss, teacher, optimizer, average, seed, stream, epoch, length
-        )
-        if steps is not None and epoch + 1 < length.epochs:
+    words = " ".join(map(str, run.stream))
+    for epoch in progress.track(range(epochs), total=epochs, words=words):
+        train_loss = _train_epoch(run, trained, epoch)
+        if not all_epochs and epoch + 1 < epochs:
             continue
-        rate = optimizer.param_groups[0]["lr"]
-        history.append(Epoch(epoch, rate, train_loss, *judge(average.network, recipe, val)))
+        rate = run.optimizer.param_groups[0]["lr"]
+        said = _judged(_scores(judged, run.feed.val()), run.recipe, val_labels_NL)
+        history.append(Epoch(epoch, rate, train_loss, *said))
         score = _score(history[-1], stopping.monitor)
         if not kept or score > best:
-            best, best_epoch, kept = score, epoch, average.tensors()
+            best, best_epoch, kept = score, epoch, run.average.tensors()
         if stopping.monitor != "last" and epoch - best_epoch >= stopping.patience:
             break
     return Fitted(kept, best_epoch, history)
@@ -134,16 +170,18 @@ def _length(recipe: Recipe, images: int, steps: int | None) -> _Length:
 
 def predict(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> np.ndarray:
     """Return probabilities float32 (N, L), see `losses.probabilities`."""
-    return losses.probabilities(_raw_scores(network, recipe, images_NHW), recipe.loss).numpy()
+    return losses.probabilities(raw_scores(network, recipe, images_NHW), recipe.loss).numpy()
 
 
-def _raw_scores(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> torch.Tensor:
-    network.eval()
+def raw_scores(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> torch.Tensor:
+    """Return raw scores float32 (N, L) of uint8 images (N, H, W), before softmax or sigmoid."""
+    return _scores(network, batches.scored(images_NHW, recipe))
+
+
+def _scores(reader: nn.Module, inputs: Iterable[torch.Tensor]) -> torch.Tensor:
+    reader.eval()
     with torch.inference_mode():
-        return torch.cat([
-            network(batches.normalise(images_NHW[i : i + _PREDICTION_BATCH], mean=recipe.mean, std=recipe.std))
-            for i in range(0, len(images_NHW), _PREDICTION_BATCH)
-        ])  # fmt: skip
+        return torch.cat([reader(batch) for batch in inputs])
 
 
 def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
@@ -164,41 +202,24 @@ def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, fused=True)
 
 
-def _train_epoch(
-    network: Network,
-    recipe: Recipe,
-    train: Part,
-    loss: losses.Loss,
-    teacher: distillation.Teacher | None,
-    optimizer: torch.optim.Optimizer,
-    average: _Average,
-    seed: int,
-    stream: tuple[str | int, ...],
-    epoch: int,
-    length: _Length,
-) -> float:
-    """Go once through the training images, or as far as the training goes; return the mean loss."""
-    train_mode(network)
-    first = epoch * length.epoch
-    drawn = batches.epoch_batches(
-        train.images_NHW, batch_size=recipe.batch_size, augmentation=recipe.augmentation,
-        seed=seed, stream=stream, epoch=epoch,
-    )  # fmt: skip
+def _train_epoch(run: _Training, reader: nn.Module, epoch: int) -> float:
+    """Go once through the training images, or as far as the training goes; return the mean loss.
+
+    `reader` turns what the feed gives into raw scores, in the layers of the network.
+    """
+    train_mode(run.network)
+    first = epoch * run.length.epoch
     total, images = 0.0, 0
-    for step, (positions, changed) in zip(range(first, length.steps), drawn, strict=False):
-        factor = schedules.warmup_cosine(step, steps=length.steps, warmup=length.warmup)
-        for group in optimizer.param_groups:
+    steps = range(first, run.length.steps)
+    for step, (positions, inputs) in zip(steps, run.feed.batches(epoch), strict=False):
+        factor = schedules.warmup_cosine(step, steps=run.length.steps, warmup=run.length.warmup)
+        for group in run.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
-        images_B1HW = batches.normalise(changed, mean=recipe.mean, std=recipe.std)
-        with seeding.torch_global(seed, *stream, "dropout", step):
-            raw = network(images_B1HW)
-        value = loss(raw, torch.from_numpy(train.labels_NL[positions]))
-        if teacher is not None:
-            value = teacher.blend(value, raw, images_B1HW, loss=recipe.loss)
-        optimizer.zero_grad(set_to_none=True)
+        value = _loss(run, reader, step, inputs, torch.from_numpy(run.labels_NL[positions]))
+        run.optimizer.zero_grad(set_to_none=True)
         value.backward()
-        optimizer.step()
-        average.update(network)
+        run.optimizer.step()
+        run.average.update(run.network)
         total += float(value.detach()) * len(positions)
         images += len(positions)
     if not np.isfinite(total):
@@ -206,20 +227,41 @@ def _train_epoch(
     return total / images
 
 
+def _loss(
+    run: _Training, reader: nn.Module, step: int, inputs: torch.Tensor, labels_BL: torch.Tensor
+) -> torch.Tensor:
+    """Return the loss of one batch: by its labels, blended or not, and by the teacher's word."""
+    mix = None
+    if run.recipe.mixup:
+        rng = seeding.stream(run.seed, *run.stream, "mixup", step)
+        mix = mixing.draw(run.recipe.mixup, rng=rng, size=len(inputs))
+        inputs = mix.images(inputs)
+    with seeding.torch_global(run.seed, *run.stream, "dropout", step):
+        raw = reader(inputs)
+    value = mix.loss(run.loss, raw, labels_BL) if mix else run.loss(raw, labels_BL)
+    if run.teacher is None:
+        return value
+    return run.teacher.blend(value, raw, inputs, loss=run.recipe.loss)
+
+
 def judge(network: Network, recipe: Recipe, part: Part) -> tuple[float, float, float]:
     """Return loss (plain, unweighted), macro AUROC and accuracy on a part of the split.
 
     Raises Diverged if a score is no number.
     """
-    raw = _raw_scores(network, recipe, part.images_NHW)
+    return _judged(raw_scores(network, recipe, part.images_NHW), recipe, part.labels_NL)
+
+
+def _judged(raw: torch.Tensor, recipe: Recipe, labels_NL: np.ndarray) -> tuple[float, float, float]:
+    """Return what `judge` does, of raw scores (N, L)."""
     if not bool(torch.isfinite(raw).all()):
         raise Diverged("the scores are not numbers: lower optimizer.learning_rate")
-    plain = losses.make(recipe.loss, part.labels_NL, class_weights="none", label_smoothing=0.0)
+    plain = losses.make(recipe.loss, labels_NL, class_weights="none", label_smoothing=0.0)
     scores = losses.probabilities(raw, recipe.loss).numpy()
     return (
-        float(plain(raw, torch.from_numpy(part.labels_NL))),
-        float(auroc.macro(part.labels_NL, scores)),
-        classification.accuracy(part.labels_NL, scores, exclusive=recipe.loss == "cross_entropy"),
+        float(plain(raw, torch.from_numpy(labels_NL))),
+        float(auroc.macro(labels_NL, scores)),
+        classification.accuracy(labels_NL, scores, exclusive=recipe.loss == "cross_entropy"),
     )
 
 
@@ -232,32 +274,6 @@ def _score(line: Epoch, monitor: str) -> float:
         "last": float(line.epoch),  # a later epoch always wins
     }[monitor]
     return value if np.isfinite(value) else -np.inf
-
-
-class _Average:
-    """Exponential moving average of all floating-point tensors; with decay 0 the network itself."""
-
-    def __init__(self, network: Network, decay: float) -> None:
-        self.decay, self.updates = decay, 0
-        self.network = copy.deepcopy(network) if decay else network
-
-    def update(self, network: Network) -> None:
-        if not self.decay:
-            return
-        self.updates += 1
-        # a short memory at first, else the random start would weigh on for 1 / (1 - decay) steps
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        with torch.no_grad():
-            current = network.state_dict()
-            for name, kept in self.network.state_dict().items():
-                if kept.is_floating_point():
-                    kept.lerp_(current[name], 1 - decay)
-                else:
-                    kept.copy_(current[name])
-
-    def tensors(self) -> Tensors:
-        """Return a copy of the weights as they stand."""
-        return {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
 
 
 def history_rows(fitted: Fitted, *, fold: int) -> list[dict[str, float]]:

@@ -2,7 +2,8 @@
 
 config.json names every other file with its sha256, so that a changed one is refused; recipe.json is
 the recipe; fold-<i>.json holds what may differ between folds (the backbone's options, the channels
-that pruning kept), fold-<i>.safetensors the tensors. No pickle: a network is built again from code.
+that pruning kept, the temperature), fold-<i>.safetensors the tensors. No pickle: a network is built
+again from code.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from cxr import artifacts, numerics, params, prepared
+from cxr import artifacts, numerics, params, prepared, seeding
 from cxr.backbones import surgery
 from cxr.metrics import cost
-from cxr.training import loop
-from cxr.training.network import Network, build, last_layer, start
-from cxr.training.recipe import Recipe
+from cxr.training import loop, losses
+from cxr.training.augmentation import augment
+from cxr.training.network import Network, build, last_layer
+from cxr.training.recipe import Augmentation, Recipe
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -31,21 +33,8 @@ class Member:
 
     network: Network
     recipe: Recipe
-
-
-@dataclass(frozen=True)
-class Task:
-    """One fold's training, as a worker receives it: rows are positions in the prepared images."""
-
-    recipe: Recipe
-    prepared_folder: Path
-    labels_NL: np.ndarray
-    train_rows: np.ndarray
-    val_rows: np.ndarray
-    fold: int
-    seed: int
-    start: Path | None = None
-    """the backbone's tensors to start from, where a search left them"""
+    temperature: float = 1.0
+    """divides the raw scores"""
 
 
 @dataclass(frozen=True)
@@ -57,23 +46,8 @@ class Saved:
     """of this fold: a searched architecture differs from fold to fold"""
     pruning: dict[str, list[int]]
     """group of channels: the channels kept; empty for a whole network"""
-
-
-def fit_fold(task: Task) -> loop.Fitted:
-    """Build and fit one fold's network; the same bytes in any process."""
-    numerics.exact_torch()
-    images = prepared.read(task.prepared_folder)
-    network = build(task.recipe, labels=task.labels_NL.shape[1], seed=task.seed, fold=task.fold)
-    if task.start is not None:
-        network.backbone.load_state_dict(artifacts.read_tensors(task.start))
-    train, val = (
-        loop.Part(images.gather(rows), task.labels_NL[rows])
-        for rows in (task.train_rows, task.val_rows)
-    )
-    start(network, task.recipe, train.labels_NL)
-    return loop.fit(
-        network, task.recipe, train=train, val=val, seed=task.seed, stream=("transfer", task.fold)
-    )
+    temperature: float
+    """divides the raw scores; 1 without calibration"""
 
 
 def save(
@@ -86,10 +60,12 @@ def save(
     artifacts.write_json(folder / "recipe.json", dataclasses.asdict(recipe))
     networks = []
     for fold, member in enumerate(members):
-        shape = {"backbone_options": member.backbone_options, "pruning": member.pruning}
         own = dataclasses.replace(recipe, backbone_options=member.backbone_options)
         networks.append(_shaped(own, member.pruning, labels=len(labels), size_px=size_px))
-        artifacts.write_json(folder / f"fold-{fold}.json", shape)
+        differing = {
+            key: getattr(member, key) for key in ("backbone_options", "pruning", "temperature")
+        }
+        artifacts.write_json(folder / f"fold-{fold}.json", differing)
         about = {"fold": fold, "best_epoch": member.fitted.best_epoch}
         artifacts.write_tensors(folder / f"fold-{fold}.safetensors", member.fitted.tensors, about)
     config = {
@@ -101,6 +77,8 @@ def save(
         "size_px": size_px,
         "mean": recipe.mean,
         "std": recipe.std,
+        "test_views": recipe.test_views,
+        "calibration": recipe.calibration,
         "parameters": max(map(cost.parameters, networks)),
         "macs": max(cost.macs(network, size_px=size_px) for network in networks),
         "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
@@ -133,7 +111,15 @@ def recipe(folder: Path, fold: int) -> Recipe:
 
     Raises ValueError for a file that is missing or not the one that config.json names.
     """
-    return _recipe_and_pruning(folder, fold, config(folder))[0]
+    return _recipe_and_differing(folder, fold, config(folder))[0]
+
+
+def shared_recipe(folder: Path) -> Recipe:
+    """Read the recipe that all folds of a model share; the backbone's options are as a study says them.
+
+    Raises ValueError for a file that is missing or not the one that config.json names.
+    """
+    return _shared(folder, config(folder))
 
 
 def load(folder: Path, fold: int) -> Member:
@@ -143,29 +129,32 @@ def load(folder: Path, fold: int) -> Member:
     one that config.json names, and for weights that don't fit.
     """
     about = config(folder)
-    own, pruning = _recipe_and_pruning(folder, fold, about)
+    own, differing = _recipe_and_differing(folder, fold, about)
     path = _checked(folder / f"fold-{fold}.safetensors", about)
-    network = _shaped(own, pruning, labels=len(about["labels"]), size_px=about["size_px"])
+    labels, size_px = len(about["labels"]), about["size_px"]
+    network = _shaped(own, differing["pruning"], labels=labels, size_px=size_px)
     try:
         network.load_state_dict(artifacts.read_tensors(path))
     except RuntimeError as error:
         raise ValueError(
             f"{path} does not fit its recipe: {str(error).splitlines()[-1].strip()}"
         ) from None
-    return Member(network.eval(), own)
+    return Member(network.eval(), own, differing["temperature"])
 
 
-def _recipe_and_pruning(
+def _recipe_and_differing(
     folder: Path, fold: int, about: dict[str, Any]
-) -> tuple[Recipe, dict[str, list[int]]]:
-    """Read what shapes one fold's network: its own recipe, and the channels that pruning kept."""
-    recipe_path, shape_path = (
-        _checked(folder / name, about) for name in ("recipe.json", f"fold-{fold}.json")
-    )
-    shared = params.build(Recipe, artifacts.read_json(recipe_path), where=str(recipe_path))
-    shape = artifacts.read_json(shape_path)
-    own = dataclasses.replace(shared, backbone_options=shape["backbone_options"])
-    return own, shape["pruning"]
+) -> tuple[Recipe, dict[str, Any]]:
+    """Read one fold's own recipe, and what else its fold-<i>.json says."""
+    shared = _shared(folder, about)
+    differing = artifacts.read_json(_checked(folder / f"fold-{fold}.json", about))
+    own = dataclasses.replace(shared, backbone_options=differing["backbone_options"])
+    return own, differing
+
+
+def _shared(folder: Path, about: dict[str, Any]) -> Recipe:
+    path = _checked(folder / "recipe.json", about)
+    return params.build(Recipe, artifacts.read_json(path), where=str(path))
 
 
 def _checked(path: Path, about: dict[str, Any]) -> Path:
@@ -187,8 +176,34 @@ def _sha256(path: Path) -> str:
 
 
 def predict(member: Member, images_NHW: np.ndarray) -> np.ndarray:
-    """Return probabilities float32 (N, L) for uint8 images (N, H, W)."""
-    return loop.predict(member.network, member.recipe, images_NHW)
+    """Return probabilities float32 (N, L) for uint8 images (N, H, W): the mean over `test_views` views."""
+    scores_VNL = [
+        predict_once(member, _view(images_NHW, member.recipe.augmentation, number))
+        for number in range(member.recipe.test_views)
+    ]
+    # the mean of one view has that view's bits
+    return np.stack(scores_VNL).mean(axis=0, dtype=np.float64).astype(np.float32)
+
+
+def predict_once(member: Member, images_NHW: np.ndarray) -> np.ndarray:
+    """Return probabilities float32 (N, L) for uint8 images (N, H, W), each seen once, as it is."""
+    raw_NL = loop.raw_scores(member.network, member.recipe, images_NHW)
+    return losses.probabilities(raw_NL / member.temperature, member.recipe.loss).numpy()
+
+
+def _view(images_NHW: np.ndarray, settings: Augmentation, number: int) -> np.ndarray:
+    """Return view `number` of every image; 0 is the image as it is.
+
+    A view is one change, the same for all images, so that a score depends on no image beside it and
+    on no place in the data set.
+    """
+    if number == 0:
+        return images_NHW
+    changed_NHW = np.empty_like(images_NHW)
+    for place, image_HW in enumerate(images_NHW):
+        rng = seeding.stream(0, "view of a test image", number)
+        changed_NHW[place] = augment(image_HW, settings, rng=rng)
+    return changed_NHW
 
 
 def score_fold(task: tuple[Path, int, Path, np.ndarray]) -> np.ndarray:

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from cxr import backbones, seeding
+from cxr.backbones import hub, stem
 from cxr.training import losses
-from cxr.training.recipe import Head, Recipe, Weights
+from cxr.training.recipe import Head, Hub, Recipe, Weights
 
 
 class Network(nn.Module):
@@ -29,8 +30,11 @@ class Network(nn.Module):
 def build(recipe: Recipe, *, labels: int, seed: int, fold: int, pretrained: bool = True) -> Network:
     """Build the recipe's network with keyed initial weights; `pretrained` loads its weight file too.
 
-    A searched network takes from the file what fits it, any other must fit whole. Weights that a search left (`weights: searched`) are the caller's to load: they are no file that
-    the recipe could name.
+    The file is a local one or the hub's, which is fetched unless it is cached. A searched network
+    takes from it what fits it, any other must fit whole. How the colours of its training were normed
+    is known by the tag of the hub's name, or of the backbone's for a local file; without a tag they
+    count as normed as the grey input is. Weights that a search left (`weights: searched`) are the
+    caller's to load: they are no file that the recipe could name.
     """
     backbone = backbones.create(
         recipe.backbone,
@@ -38,10 +42,16 @@ def build(recipe: Recipe, *, labels: int, seed: int, fold: int, pretrained: bool
         seed=seed,
         stream=("transfer", "init", fold),
     )
-    if pretrained and isinstance(recipe.weights, Weights):
+    weights = recipe.weights
+    if pretrained and isinstance(weights, Weights | Hub):
+        if isinstance(weights, Hub):
+            path, trained = hub.fetch(weights.hub, sha256=weights.sha256), weights.hub
+        else:
+            path, trained = Path(weights.file), recipe.backbone
         backbones.load_weights(
-            backbone, Path(recipe.weights.file), sha256=recipe.weights.sha256,
+            backbone, path, sha256=weights.sha256,
             partial=recipe.backbone == backbones.SEARCHED,
+            colours=stem.norming(trained, mean=recipe.mean, std=recipe.std),
         )  # fmt: skip
     with seeding.torch_global(seed, "transfer", "head", fold):
         head = _head(recipe.head, features=backbones.features(backbone), labels=labels)
@@ -64,8 +74,8 @@ def start(network: Network, recipe: Recipe, labels_NL: np.ndarray) -> None:
 
     With cross_entropy it starts at equal scores for all labels.
     """
-    if recipe.loss == "bce":
-        prior_L = losses.prior(labels_NL, class_weights=recipe.class_weights)
+    if recipe.loss != "cross_entropy":
+        prior_L = losses.prior(recipe.loss, labels_NL, class_weights=recipe.class_weights)
         with torch.no_grad():
             last_layer(network).bias.copy_(prior_L)
 

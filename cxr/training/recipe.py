@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+Loss = Literal["cross_entropy", "bce", "asymmetric"]
+"""cross_entropy: one label per image; the others: any number of labels, unknown ones ignored."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
@@ -14,6 +17,16 @@ class Weights:
     """path under the project, e.g. data/raw/weights/mobilenetv2_035.safetensors"""
     sha256: str
     """of the file: it, and not the path, is what the result depends on"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub:
+    """timm's own weights, fetched from its hub, bound to their content."""
+
+    hub: str
+    """timm's name with its tag, e.g. vgg16.tv_in1k"""
+    sha256: str
+    """of the safetensors file; a wrong one is told with the right one"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +112,11 @@ class Recipe:
     """How one network is made from prepared images."""
 
     backbone: str
-    """a timm name, or searched: a network of the family that the search draws from"""
+    """a timm name, a paper's (cxr/backbones/names.py), or searched: a network of the search's families"""
     backbone_options: dict[str, Any]
-    """passed to timm.create_model; for searched what to take up, see cxr.backbones"""
-    weights: Weights | Literal["searched"] | None
-    """null: from scratch; searched: those that the search trained"""
+    """passed to timm.create_model; VGG takes pre_logits: false; for searched what to take up"""
+    weights: Weights | Hub | Literal["searched"] | None
+    """null: from scratch; a local file; timm's hub; searched: those that the search trained"""
     mean: float
     """of the grey input in 0..1, subtracted"""
     std: float
@@ -112,8 +125,8 @@ class Recipe:
     """what follows the pooled features"""
     trainable: list[str]
     """[all], or [head] and patterns of backbone parameter names; the rest is frozen"""
-    loss: Literal["cross_entropy", "bce"]
-    """cross_entropy: one label per image; bce: any number of labels, unknown ones ignored"""
+    loss: Loss
+    """asymmetric is bce that minds confident negatives less"""
     class_weights: Literal["none", "balanced"]
     """balanced: rare labels weigh more"""
     label_smoothing: float
@@ -130,6 +143,14 @@ class Recipe:
     """which epoch is kept"""
     augmentation: Augmentation
     """random changes of the training images"""
+    mixup: float
+    """0: off; else alpha of Beta(alpha, alpha): two images and their labels are blended"""
+    frozen_views: int
+    """0: frozen layers see every batch anew; n: their features of n views of an image are kept"""
+    test_views: int
+    """1: an image alone is scored; n: the mean over it and n - 1 augmented views"""
+    calibration: Literal["none", "temperature"]
+    """temperature: one divides the raw scores, fitted on the calibration images"""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -143,8 +164,17 @@ class Recipe:
             raise ValueError(
                 "trainable must be [all], or hold head: a head that is never trained only guesses"
             )
-        if self.label_smoothing and self.loss == "bce":
-            raise ValueError("label_smoothing goes with loss cross_entropy, not with bce")
+        if self.label_smoothing and self.loss != "cross_entropy":
+            raise ValueError(f"label_smoothing goes with loss cross_entropy, not with {self.loss}")
+        if self.mixup < 0:
+            raise ValueError(f"mixup must be 0 or more, not {self.mixup}")
+        if self.frozen_views < 0 or self.test_views < 1:
+            raise ValueError(
+                f"frozen_views must be at least 0 and test_views at least 1, not "
+                f"{self.frozen_views} and {self.test_views}"
+            )
+        if self.frozen_views and self.trainable == ["all"]:
+            raise ValueError("frozen_views keeps features of frozen layers: trainable is [all]")
         if self.weights == "searched" and self.backbone != "searched":
             raise ValueError(
                 f"weights: searched goes with backbone searched, not with {self.backbone}: give "

@@ -107,7 +107,7 @@ def test_numerics_lock_is_in_step_with_requirements_lock() -> None:
 
 def test_numerics_lock_names_what_computes() -> None:
     """Whatever cxr imports can change a byte, save what reads words, shows a bar, checks or carries work."""
-    words_only = {"ruamel-yaml", "tqdm", "onnxruntime", "distributed"}
+    words_only = {"ruamel-yaml", "tqdm", "onnxruntime", "distributed", "huggingface-hub"}
     named = {
         line.split("==")[0] for line in (source.ROOT / "numerics.lock").read_text().splitlines()
     }

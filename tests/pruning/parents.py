@@ -54,13 +54,21 @@ def make(folder: Path, recipe: Recipe | None = None, *, folds: int = 2) -> Path:
     return save(folder / "data/models/toy", recipe or small(), folds=folds)
 
 
+def mislabel(folder: Path, rows: list[int]) -> None:
+    """Swap the two labels of the images at `rows`, so that not every decision on them can be right."""
+    images = prepared.read(folder / "data/prepared")
+    pixels, index = images.gather(np.arange(len(images.index))), images.index.copy()
+    index.loc[rows, ["label:a", "label:b"]] = index.loc[rows, ["label:b", "label:a"]].to_numpy()
+    prepared.write(folder / "data/prepared", pixels.__getitem__, index)
+
+
 def save(model: Path, recipe: Recipe, *, folds: int, options: list[dict] | None = None) -> Path:
     """Write a model that nobody trained; `options`: each fold's own, where a search found them."""
     saved = []
     for fold, own in enumerate(options or [recipe.backbone_options] * folds):
         built = network(dataclasses.replace(recipe, backbone_options=own), fold=fold)
         fitted = loop.Fitted(dict(built.state_dict()), best_epoch=0, history=[])
-        saved.append(models.Saved(fitted, own, pruning={}))
+        saved.append(models.Saved(fitted, own, pruning={}, temperature=1.0))
     with artifacts.folder(model) as partial:
         models.save(partial, recipe, saved, labels=["a", "b"], size_px=SIZE)
     return model
@@ -71,5 +79,5 @@ def fold(folder: Path) -> Fold:
     rows = {part: np.flatnonzero(np.array(PARTS) == part) for part in PARTS}
     return Fold(
         folder / "data/models/toy", 0, folder / "data/prepared",
-        rows["train"], rows["val"], rows["search_val"], rows["train"][:8],
+        rows["train"], rows["val"], rows["search_val"], np.zeros(0, int), rows["train"][:8],
     )  # fmt: skip

@@ -30,6 +30,7 @@ def test_each_fold_has_its_own_rows_and_none_of_test(project):
     assert first.val_rows.tolist() == list(range(16, 22))
     assert first.search_val_rows.tolist() == list(range(22, 28))
     assert second.train_rows.tolist() == list(range(16, 32))
+    assert first.calibration_rows.tolist() == second.calibration_rows.tolist() == []
     assert PARTS[28:] == ["test"] * 4
 
 
@@ -86,3 +87,16 @@ def test_a_parent_that_was_trained_in_part_is_refused(tmp_path):
     save(tmp_path / "data/models/toy", small(trainable=["head", "layer4"]), folds=2)
     with pytest.raises(ValueError, match=r"toy was trained with trainable \['head', 'layer4'\]"):
         folds(tmp_path)
+
+
+def test_a_parent_with_a_temperature_needs_calibration_images(tmp_path):
+    make(tmp_path, small(calibration="temperature"))
+    with pytest.raises(
+        ValueError, match=r"calibration of fold 0 has 0 image\(s\) and no known label"
+    ):
+        folds(tmp_path)
+    splits = artifacts.read_csv(tmp_path / "data/splits.csv")
+    for column, image in (("fold_0", 28), ("fold_1", 3)):
+        splits.loc[image, column] = "calibration"
+    first, second = folds(tmp_path, splits)
+    assert (first.calibration_rows.tolist(), second.calibration_rows.tolist()) == ([28], [3])

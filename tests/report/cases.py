@@ -45,6 +45,7 @@ SEARCH = {
     "guide": 4,
     "prefilter": None,
 }  # fmt: skip
+TAUGHT = {"weight": 0.5, "temperature": 2.0}
 PRUNE = {
     "criterion": "l1_norm", "macs": 0.5, "population": 4, "generations": 3, "epochs": 8,
     "distillation": {"weight": 0.5, "temperature": 2.0},

@@ -37,6 +37,7 @@ def test_a_model_is_described_by_the_parameters(name, words):
         ({"weights": None, "epochs": 1}, "trained from scratch"),
         ({"weights": {"file": "a/own.safetensors"}}, "fine-tuned from the weights in own.safetensors"),
         ({"weights": {"file": "a/net.ra_in1k.safetensors"}}, "fine-tuned from ImageNet weights"),
+        ({"weights": {"hub": "vgg16.tv_in1k", "sha256": "0"}}, "fine-tuned from ImageNet weights"),
         ({"weights": None, "trainable": ["head", "blocks.6.*"]},
          "trained from scratch (head, blocks.6.* alone; the rest is frozen)"),
         ({"backbone": "searched", "backbone_options": {"search": "s", "pick": "evolved"}, "weights": "searched"},
@@ -59,6 +60,18 @@ def test_without_distillation_none_is_claimed():
     prune = {"runs": ["searched"], "recipes": {"searched": recipe}}
     words = _words("searched-pruned", params={**params, "prune": prune})
     assert words.endswith("of its MACs, fine-tuned")
+
+
+def test_a_taught_model_names_its_teacher_and_the_run_that_it_repeats():
+    params = cases.whole().params
+    distill = {"teacher": "resnet10t", "runs": ["searched"], "recipes": {"searched": cases.TAUGHT}}
+    params = {**params, "distill": distill}
+    words = "searched trained again from its start, taught by resnet10t"
+    assert _words("searched-taught", params=params) == words
+    assert origins.parents(params, ["searched", "searched-taught"]) == {
+        "searched-taught": "searched"
+    }
+    assert origins.share_of_parent(cases.whole(params=params), "searched-taught") is None
 
 
 def test_parents_are_those_of_cut_models_alone():

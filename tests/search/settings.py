@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from ruamel.yaml import YAML
 
 from cxr import artifacts, params, prepared, seeding
 from cxr.search import space
-from cxr.search.settings import Terms
+from cxr.search.settings import Terms, Training
 from cxr.training.recipe import Head
 from tests.training.recipes import TINY
 
@@ -39,7 +40,7 @@ SPACE: dict[str, Any] = {
 TRAINING: dict[str, Any] = {
     key: value
     for key, value in TINY.items()
-    if key not in ("backbone", "backbone_options", "trainable", "epochs", "early_stopping")
+    if key in {field.name for field in dataclasses.fields(Training)}
 }
 RECIPE: dict[str, Any] = {
     "space": SPACE,

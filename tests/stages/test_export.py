@@ -1,6 +1,7 @@
 """export: one ONNX file per fold and what a user needs to know, the same bytes for any number of workers."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 
@@ -41,7 +43,7 @@ def made(tmp_path_factory) -> Path:
     for fold in range(2):
         tensors = build(recipe, labels=2, seed=1, fold=fold).state_dict()
         fitted = loop.Fitted(dict(tensors), best_epoch=0, history=[])
-        members.append(models.Saved(fitted, recipe.backbone_options, {}))
+        members.append(models.Saved(fitted, recipe.backbone_options, {}, 1.0))
     models.save(folder / "data/models/toy", recipe, members, labels=["a", "b"], size_px=32)
     return folder
 
@@ -103,6 +105,34 @@ def check_words(found: dict[str, bytes]) -> None:
     hashes = {name: hashlib.sha256(found[f"data/exported/toy/{name}"]) for name in about["files"]}
     assert about["files"] == {name: sha.hexdigest() for name, sha in hashes.items()}
     assert len(set(about["files"].values())) == 2
+
+
+def test_temperatures_and_views_are_told_where_the_model_has_them_and_only_there(project):
+    plain = artifacts.read_json(Path("data/models/toy/config.json"))
+    assert not {"test_views", "temperatures"} & set(export.describe("toy", plain, []))
+    recipe, members = tiny(**SMALL, calibration="temperature", test_views=4), []
+    for fold in range(2):
+        tensors = artifacts.read_tensors(Path(f"data/models/toy/fold-{fold}.safetensors"))
+        tensors["head.1.weight"] *= 1000
+        fitted = loop.Fitted(tensors, best_epoch=0, history=[])
+        members.append(models.Saved(fitted, recipe.backbone_options, {}, 2.5 + fold))
+    models.save(Path("data/models/sure"), recipe, members, labels=["a", "b"], size_px=32)
+    export.main("sure")
+    about = artifacts.read_json(Path("data/exported/sure/metadata.json"))
+    assert about["temperatures"] == {"fold-0.onnx": 2.5, "fold-1.onnx": 3.5}
+    assert about["test_views"] == 4
+    assert about["output"]["values"].endswith("of the mean over it and 3 augmented view(s)")
+    images = prepared.read(Path("data/prepared")).gather(np.arange(3))
+    for fold in range(2):
+        content = Path(f"data/exported/sure/fold-{fold}.onnx").read_bytes()
+        (said,) = onnx.load_from_string(content).metadata_props
+        told = json.loads(said.value)
+        assert (told["temperature"], told["test_views"], told["fold"]) == (2.5 + fold, 4, fold)
+        member = models.load(Path("data/models/sure"), fold)
+        alone = models.predict_once(member, images)
+        found = exporting.probabilities(content, images)
+        assert np.abs(found - alone).max() < exporting.LARGEST_DIFFERENCE
+        assert np.abs(found - models.predict(member, images)).max() > 0.001
 
 
 def test_a_network_that_scores_otherwise_leaves_nothing(project, monkeypatch):

@@ -10,11 +10,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from cxr import artifacts, prepared, scratch
-from cxr.pruning import fitness, tuning
-from cxr.training import models
+from cxr.pruning import fitness, parent, tuning
+from cxr.training import calibrating, loop, models
 from stages import prune
 from tests.architectures.cases import cells, stage
-from tests.pruning.parents import make, save, small
+from tests.pruning.parents import make, mislabel, save, small
 from tests.training.recipes import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,6 +145,25 @@ def test_searched_parents_keep_their_own_architecture_in_each_fold(tmp_path, mon
     assert table.groupby("fold")["parent"].max().tolist() == [24, 40]
 
 
+def test_both_cuts_of_a_calibrated_parent_are_calibrated_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(make_project(tmp_path, population=2, generations=1))
+    monkeypatch.setenv("CXR_WORKERS", "1")
+    save(Path("data/models/toy"), small(calibration="temperature"), folds=1)
+    splits = artifacts.read_csv(Path("data/splits.csv"))
+    splits["fold_0"] = splits["fold_0"].replace("test", "calibration")
+    artifacts.write_csv(Path("data/splits.csv"), splits)
+    mislabel(tmp_path, [30])
+    prune.main("toy")
+    images = prepared.read(Path("data/prepared"))
+    part = parent.part(images, np.arange(28, 32))  # PARTS: the last four
+    for cut in ("pruned", "uniform"):
+        member = models.load(Path(f"data/models/toy-{cut}"), 0)
+        raw = loop.raw_scores(member.network, member.recipe, part.images_NHW).numpy()
+        assert member.recipe.calibration == "temperature"
+        assert member.temperature == calibrating.fit(raw, part.labels_NL, "cross_entropy")
+        assert calibrating.LOWEST < member.temperature < calibrating.HIGHEST
+
+
 def test_pixels_of_test_images_do_not_enter(project):
     prune.main("toy")
     before = contents(project)
@@ -176,6 +195,10 @@ def _no_search_val(folder: Path) -> None:
     artifacts.write_csv(folder / "data/splits.csv", splits)
 
 
+def _no_calibration(folder: Path) -> None:
+    save(folder / "data/models/toy", small(calibration="temperature"), folds=1)
+
+
 def _no_parent(folder: Path) -> None:
     (folder / "data/models/toy/config.json").unlink()
 
@@ -186,6 +209,7 @@ def _no_parent(folder: Path) -> None:
         ({}, _frozen, r"toy was trained with trainable \['head'\].* prune a run with trainable \[all\]"),
         ({}, _narrow, r"nothing to prune: of 2 groups of channels none has more than 8"),
         ({}, _no_search_val, r"search_val of fold 0 has 0 images.*split\.fractions\.search_val"),
+        ({}, _no_calibration, r"calibration of fold 0 has 0 image.*split\.fractions\.calibration"),
         ({}, _no_parent, r"data/models/toy/config\.json is missing: run `dvc repro`"),
         ({"macs": 0.02}, None, r"macs 0\.02 can't be reached: .* ask for at least 0\.\d+"),
         ({"macs": 1.0}, None, r"macs must be above 0 and below 1, not 1\.0"),

@@ -15,9 +15,9 @@ from stages import _runs
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Parameters with a search, a run of each kind and a pruning of each; no fault."""
     monkeypatch.chdir(tmp_path)
-    usual = {"backbone": "resnet10t", "backbone_options": {}, "weights": None, "trainable": ["all"]}
+    usual: dict[str, Any] = {"backbone": "resnet10t", "backbone_options": {}, "weights": None, "trainable": ["all"]}  # fmt: skip
     found = {"search": "small", "pick": "evolved"}
-    searched = {**usual, "backbone": "searched", "backbone_options": found, "weights": "searched"}
+    searched = {**usual, "backbone": "searched", "backbone_options": found}
     return {
         "models": ["plain", "found", "plain-pruned", "found-uniform"],
         "split": {"fractions": {"train": 0.9, "search_val": 0.1}},
@@ -27,6 +27,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             "searched": ["found"],
             "recipes": {"plain": usual, "found": searched},
         },
+        "distill": {"teacher": "plain", "runs": ["found"], "recipes": {"found": {}}},
         "prune": {"runs": ["plain", "found"], "recipes": {"plain": {}, "found": {}}},
         "export": {"models": ["found-pruned"]},
     }
@@ -41,16 +42,21 @@ def the_fault(tree: dict[str, Any]) -> str:
 
 def test_a_tree_that_fits_has_no_fault(tree):
     assert list(_runs.faults(tree)) == []
-    assert _runs.count(tree) == 5
+    assert _runs.count(tree) == 6
     assert _runs.made(tree) == [
-        *("plain", "found"),
+        *("plain", "found", "found-taught"),
         *("plain-pruned", "plain-uniform", "found-pruned", "found-uniform"),
     ]
 
 
 def test_what_has_not_its_form_is_left_to_the_check_of_forms(tree):
-    for place in ("search", "transfer", "prune", "export", "split", "models"):
-        for wrong in (None, 3, {"runs": 3, "recipes": 3, "models": 3, "fractions": 3}, {}):
+    for place in ("search", "transfer", "distill", "prune", "export", "split", "models"):
+        for wrong in (
+            None,
+            3,
+            {"runs": 3, "recipes": 3, "models": 3, "fractions": 3, "teacher": 3},
+            {},
+        ):
             list(_runs.faults({**tree, place: wrong}))  # no exception
     tree["transfer"]["recipes"]["plain"] = None
     tree["prune"]["recipes"]["plain"] = {"criterion": 3}
@@ -59,7 +65,10 @@ def test_what_has_not_its_form_is_left_to_the_check_of_forms(tree):
 
 @pytest.mark.parametrize(
     ("section", "key"),
-    [("search", "runs"), ("transfer", "runs"), ("transfer", "searched"), ("prune", "runs")],
+    [
+        *(("transfer", key) for key in ("runs", "searched")),
+        *((x, "runs") for x in ("search", "distill", "prune")),
+    ],
 )
 def test_runs_are_plain_names_with_a_recipe_each_once(tree, section, key):
     tree["models"], tree["export"]["models"] = ["plain"], []
@@ -132,6 +141,28 @@ def test_what_is_pruned_is_a_run_of_transfer(tree):
     assert "prune.runs: 'other' is no run of transfer: known are plain, found" in the_fault(tree)
 
 
+@pytest.mark.parametrize("teacher", [None, "other", 3])
+def test_the_teacher_is_a_run_of_transfer(tree, teacher):
+    tree["distill"]["teacher"] = teacher
+    words = f"distill.teacher: {teacher!r} is no run of transfer: known are plain, found"
+    assert words in the_fault(tree)
+
+
+def test_a_student_is_a_run_of_transfer_and_not_the_teacher(tree):
+    tree["distill"] = {"teacher": "plain", "runs": ["other"], "recipes": {"other": {}, "plain": {}}}
+    assert "distill.runs: 'other' is no run of transfer: known are plain" in the_fault(tree)
+    tree["distill"]["runs"] = ["plain"]
+    assert "distill.runs: 'plain' is the teacher" in the_fault(tree)
+    tree["distill"] = {"teacher": None, "runs": [], "recipes": {}}
+    assert list(_runs.faults(tree)) == []
+
+
+@pytest.mark.parametrize("change", [{"weights": "searched"}, {"frozen_views": 2}])
+def test_a_student_is_trained_anew_on_images(tree, change):
+    tree["transfer"]["recipes"]["found"] |= change
+    assert "distill.runs: transfer.recipes.found starts from searched weights or" in the_fault(tree)
+
+
 def test_a_frozen_parent_is_not_pruned(tree):
     tree["transfer"]["recipes"]["plain"]["trainable"] = ["head"]
     assert "transfer.recipes.plain.trainable is ['head']: only a network that was" in the_fault(
@@ -145,7 +176,7 @@ def test_a_model_is_made_by_something_and_listed_once(tree, place):
     section["models"] = ["plain", "plain-prunned"]
     assert the_fault(tree) == (
         f"params.yaml: {place}: nothing makes the model 'plain-prunned': known are plain, found, "
-        "plain-pruned, plain-uniform, found-pruned, found-uniform"
+        "found-taught, plain-pruned, plain-uniform, found-pruned, found-uniform"
     )
     section["models"] = ["plain", "plain"]
     assert the_fault(tree) == f"params.yaml: {place} names a model twice: plain, plain"
@@ -168,7 +199,7 @@ def test_networks_are_ranked_on_images_that_exist(tree):
     )  # fmt: skip
     tree["prune"]["runs"], tree["models"], tree["export"]["models"] = [], ["plain"], []
     assert "(search.runs): give it a share" in the_fault(tree)
-    tree["transfer"]["searched"], tree["search"]["runs"] = [], []
+    tree["transfer"]["searched"], tree["search"]["runs"], tree["distill"]["runs"] = [], [], []
     assert list(_runs.faults(tree)) == []
 
 

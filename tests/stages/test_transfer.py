@@ -1,6 +1,5 @@
 """transfer: one network per fold, val and train only, the same bytes for any number of workers."""
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from ruamel.yaml import YAML
 
 from cxr import artifacts, backbones, prepared, seeding
 from cxr.metrics import cost
-from cxr.training import models
+from cxr.training import calibrating, folds, loop, models
 from stages import transfer
 from tests.training.recipes import TINY, tiny
 
@@ -65,26 +64,6 @@ def contents(folder: Path) -> dict[str, bytes]:
         if p.is_file()
     )
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def test_each_fold_trains_on_its_own_rows_and_never_on_test(tmp_path):
-    index, splits = make_project(tmp_path)
-    first, second = transfer.tasks(tiny(), index, splits, prepared_folder=tmp_path, seed=7)
-    assert first.train_rows.tolist() == list(range(16)) and first.val_rows.tolist() == list(
-        range(16, 22)
-    )
-    assert second.fold == 1 and second.train_rows.tolist() == list(range(14, 30))
-
-
-def test_splits_in_another_order_give_the_same_tasks(tmp_path):
-    index, splits = make_project(tmp_path)
-    shuffled = splits.iloc[::-1]
-    for ours, theirs in zip(
-        transfer.tasks(tiny(), index, splits, prepared_folder=tmp_path, seed=7),
-        transfer.tasks(tiny(), index, shuffled, prepared_folder=tmp_path, seed=7),
-        strict=True,
-    ):
-        assert np.array_equal(ours.train_rows, theirs.train_rows)
 
 
 def test_one_and_two_workers_leave_the_same_bytes(tmp_path):
@@ -155,9 +134,9 @@ def test_the_weights_that_the_search_left_are_where_training_starts(tmp_path):
     )  # fmt: skip
     index = prepared.read(tmp_path / "data/prepared").index
     splits = artifacts.read_csv(tmp_path / "data/splits.csv")
-    work = transfer.tasks(recipe, index, splits, prepared_folder=tmp_path / "data/prepared", seed=7)
+    work = folds.tasks(recipe, index, splits, prepared_folder=tmp_path / "data/prepared", seed=7)
     first = transfer.with_searched(work, root=folder)[0]
-    kept = models.fit_fold(first).tensors  # at rate 0 they stay as they were
+    kept = folds.fit(first).fitted.tensors  # at rate 0 they stay as they were
     left = artifacts.read_tensors(folder / "small/fold-0-evolved.safetensors")
     weights = [name for name in left if name.endswith("0.weight")]
     assert weights and all(torch.equal(kept[f"backbone.{name}"], left[name]) for name in weights)
@@ -169,6 +148,34 @@ def test_a_search_of_other_folds_is_refused(tmp_path):
     failed = run(tmp_path)
     assert failed.returncode == 1
     assert "data/searched/small holds 1 fold(s), data/splits.csv has 2" in failed.stderr
+
+
+def test_temperatures_are_fitted_on_calibration_images_once_the_weights_are_chosen(tmp_path):
+    for name, calibration in (("plain", "none"), ("calibrated", "temperature")):
+        index, splits = make_project(tmp_path / name)
+        splits = splits.replace({"search_val": "calibration", "test": "calibration"})
+        artifacts.write_csv(tmp_path / name / "data/splits.csv", splits)
+        recipe = {**TINY, "epochs": 1, "calibration": calibration}
+        with (tmp_path / name / "params.yaml").open("w") as file:
+            YAML().dump({"seed": 7, "transfer": {"recipes": {"toy": recipe}}}, file)
+        done = run(tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    plain, calibrated = (contents(tmp_path / name) for name in ("plain", "calibrated"))
+    named = {Path(name).name for name in plain if plain[name] != calibrated[name]}
+    assert named == {"config.json", "recipe.json", "fold-0.json", "fold-1.json", "metrics.json"}
+    members = [models.load(tmp_path / "calibrated/data/models/toy", fold) for fold in range(2)]
+    images, work = prepared.read(tmp_path / "calibrated/data/prepared"), folds.tasks(
+        tiny(calibration="temperature"), index, splits, prepared_folder=tmp_path, seed=7
+    )  # fmt: skip
+    for member, task, rows in zip(members, work, (range(22, 30), range(8)), strict=True):
+        assert task.calibration_rows.tolist() == list(rows)
+        raw = loop.raw_scores(member.network, member.recipe, images.gather(task.calibration_rows))
+        labels = task.labels_NL[task.calibration_rows]
+        assert member.temperature == calibrating.fit(raw.numpy(), labels, "cross_entropy") != 1.0
+    told = artifacts.read_json(tmp_path / "calibrated/reports/transfer/toy/metrics.json")
+    mean = sum(member.temperature for member in members) / 2
+    silent = artifacts.read_json(tmp_path / "plain/reports/transfer/toy/metrics.json")
+    assert told == {**silent, "temperature": mean}
 
 
 def test_pixels_of_test_images_do_not_enter_the_model(tmp_path):
@@ -192,6 +199,7 @@ def test_pixels_of_test_images_do_not_enter_the_model(tmp_path):
             {"weights": {"file": "nowhere.safetensors", "sha256": "0"}},
             "nowhere.safetensors is missing: run `make data",
         ),
+        ({"calibration": "temperature"}, "calibration of fold 0 has 0 image(s) and no known label"),
         ({"epochs": "many"}, "transfer.recipes.toy.epochs must be int, not 'many'"),
     ],
 )
@@ -204,15 +212,3 @@ def test_a_fault_is_one_clear_line_and_leaves_nothing(tmp_path, change, message)
     assert failed.returncode == 1
     assert message in failed.stderr and "Traceback" not in failed.stderr
     assert contents(tmp_path) == {}
-
-
-def test_summary_is_the_mean_over_folds_of_the_kept_epoch():
-    from cxr.training import loop
-
-    line = loop.Epoch(
-        epoch=0, learning_rate=0.1, train_loss=1.0, val_loss=0.5, val_auroc=0.8, val_accuracy=0.7
-    )
-    better = dataclasses.replace(line, epoch=1, val_auroc=1.0)
-    fitted = [loop.Fitted({}, 0, [line, better]), loop.Fitted({}, 1, [line, better])]
-    summary = transfer.summarise(fitted)
-    assert summary["val_auroc"] == pytest.approx(0.9) and summary["best_epoch"] == 0.5

@@ -35,6 +35,10 @@ TINY: dict[str, Any] = {
         "flip": False,
         "border": "black",
     },
+    "mixup": 0.0,
+    "frozen_views": 0,
+    "test_views": 1,
+    "calibration": "none",
 }
 
 

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from cxr.training.batches import epoch_batches, normalise, steps_per_epoch
+from cxr.training.batches import (
+    SCORED,
+    Images,
+    epoch_batches,
+    normalise,
+    order,
+    scored,
+    steps_per_epoch,
+)
+from cxr.training.network import build
 from tests.training.recipes import tiny
 
 IMAGES = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 8), np.uint8) * 20
@@ -61,3 +70,26 @@ def test_normalise_maps_grey_to_mean_zero_and_unit_spread():
     out = normalise(np.array([[[0, 255]]], np.uint8), mean=0.5, std=0.5)
     assert out.shape == (1, 1, 1, 2)
     assert out.flatten().tolist() == pytest.approx([-1.0, 1.0])
+
+
+def test_images_are_scored_in_order_and_none_is_left_out():
+    many = np.arange(SCORED + 3, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
+    found = list(scored(many, tiny()))
+    assert [len(batch) for batch in found] == [SCORED, 3]
+    wanted = normalise(many, mean=tiny().mean, std=tiny().std)
+    assert all(a.equal(b) for a, b in zip(found, wanted.split(SCORED), strict=True))
+
+
+def test_the_feed_of_images_is_the_augmented_epoch_normalised_for_the_whole_network():
+    recipe = tiny(batch_size=4)
+    feed = Images(IMAGES, IMAGES[:3], recipe, 1, ("test",))
+    found = list(feed.batches(2))
+    for (positions, inputs), (wanted, changed) in zip(found, batches(epoch=2), strict=True):
+        assert np.array_equal(positions, wanted)
+        assert inputs.equal(normalise(changed, mean=recipe.mean, std=recipe.std))
+    drawn = order(len(IMAGES), batch_size=4, seed=1, stream=("test",), epoch=2)
+    assert all(np.array_equal(a, b) for a, (b, _) in zip(drawn, found, strict=True))
+    (val,) = feed.val()
+    assert val.equal(normalise(IMAGES[:3], mean=recipe.mean, std=recipe.std))
+    network = build(recipe, labels=2, seed=1, fold=0)
+    assert feed.reader(network) is network

@@ -113,3 +113,15 @@ def test_the_gradient_keeps_its_size_at_every_high_temperature(loss):
         )  # a sigmoid's slope: 1/4
         expected = -share * network(images)
         assert torch.allclose(student.grad, expected, rtol=1e-2, atol=1e-6)
+
+
+def test_a_teacher_of_another_normalisation_is_shown_its_own_greys():
+    grey = torch.rand(4, 1, 8, 8, generator=seeding.torch_stream(1, "images"))
+    settings, network = Distillation(weight=0.5, temperature=2.0), Brightness()
+    own, student = (0.5, 0.25), (0.449, 0.226)
+    seen, shown = ((grey - mean) / std for mean, std in (own, student))
+    teacher = Teacher(network, settings, greys=(student, own))
+    assert torch.allclose(teacher.scores(shown), network(seen), atol=1e-6)
+    same = Teacher(network, settings, greys=(own, own))
+    assert torch.equal(same.scores(seen), network(seen))
+    assert not torch.allclose(same.scores(shown), network(seen), atol=1e-2)

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from cxr import artifacts, numerics, seeding
-from cxr.training import loop
+from cxr.training import distillation, loop
 from cxr.training.network import build
+from cxr.training.recipe import Distillation
 from tests.training.recipes import TINY, tiny
 
 numerics.exact_torch()
@@ -60,6 +61,20 @@ def test_same_seed_same_bits_other_seed_other_bits():
     first, again, other = fit(tiny()), fit(tiny()), fit(tiny(), seed=2)
     assert digest(first) == digest(again) != digest(other)
     assert first.history == again.history
+
+
+GOLDEN = [
+    ({}, {}, "fc4e03bbdcc7d87c"),
+    ({"trainable": ["head", "conv_head", "bn2", "blocks.6"], "ema_decay": 0.9}, {}, "6b51ad7b6accb75c"),
+    ({"ema_decay": 0.9}, {"steps": 13}, "7151d90fd218c034"),
+    ({"backbone": "searched", "backbone_options": SEARCHED, "trainable": ["head", "stage0"]}, {}, "8c4f659b9e6cae54"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "length", "wanted"), GOLDEN)
+def test_the_weights_are_those_that_they_always_were(changes, length, wanted):
+    """With the versions in numerics.lock on x86-64 with AVX2, of which `make doctor` tells."""
+    assert digest(fit(tiny(**changes), **length))[:16] == wanted
 
 
 def test_a_draw_from_the_global_generator_changes_nothing():
@@ -204,3 +219,26 @@ def test_a_network_that_diverges_in_its_last_step_is_told_too(steps):
     }
     with pytest.raises(loop.Diverged):
         fit(tiny(optimizer=wild), steps=steps)
+
+
+def test_a_teacher_is_refused_what_it_cannot_see():
+    recipe = tiny(trainable=["head"], frozen_views=1)
+    network, teacher = (build(recipe, labels=2, seed=seed, fold=0) for seed in (1, 2))
+    part = bright_or_dark(16, seed=2)
+    with pytest.raises(ValueError, match=r"teacher has to see images.*frozen_views: 0"):
+        loop.fit(
+            network, recipe, train=part, val=part, seed=1, stream=STREAM,
+            teacher=distillation.Teacher(teacher, Distillation(weight=0.5, temperature=2.0)),
+        )  # fmt: skip
+
+
+def test_mix_up_changes_the_training_and_is_the_same_each_time():
+    plain, mixed, again = (fit(tiny(mixup=alpha)) for alpha in (0.0, 0.4, 0.4))
+    assert digest(plain) != digest(mixed) == digest(again)
+    assert mixed.history[0].train_loss != plain.history[0].train_loss
+
+
+def test_kept_features_are_mixed_as_images_are():
+    frozen = {"trainable": ["head"], "frozen_views": 1}
+    plain, mixed = (fit(tiny(**frozen, mixup=alpha)) for alpha in (0.0, 0.4))
+    assert digest(plain) != digest(mixed)

@@ -1,5 +1,6 @@
 """Models on disk: rebuilt bit for bit in another process, refused when they do not fit."""
 
+import dataclasses
 import hashlib
 import subprocess
 import sys
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from cxr import artifacts, numerics, seeding
-from cxr.training import loop, models
+from cxr.training import loop, losses, models
+from cxr.training.augmentation import augment
 from cxr.training.network import build
 from tests.architectures.cases import cells, stage
 from tests.training.recipes import tiny
@@ -26,7 +28,7 @@ def model(tmp_path):
 
 def member(fold):
     tensors = build(tiny(), labels=3, seed=1, fold=fold).state_dict()
-    return models.Saved(loop.Fitted(dict(tensors), best_epoch=fold, history=[]), {}, {})
+    return models.Saved(loop.Fitted(dict(tensors), best_epoch=fold, history=[]), {}, {}, 1.0)
 
 
 @pytest.fixture
@@ -66,7 +68,8 @@ def test_folds_are_different_networks(model, images):
 
 def test_a_recipe_is_read_without_the_network(model, monkeypatch):
     wide = cells(stage(width=8, depth=1), stem=8)
-    artifacts.write_json(model / "fold-1.json", {"backbone_options": wide, "pruning": {}})
+    differing = {"backbone_options": wide, "pruning": {}, "temperature": 1.0}
+    artifacts.write_json(model / "fold-1.json", differing)
     approve(model)
     expected = models.load(model, 0).recipe
     (model / "fold-0.safetensors").unlink()
@@ -132,3 +135,65 @@ def test_save_gives_the_same_bytes_again_and_others_for_another_recipe(model, tm
         if path.read_bytes() == (again / path.name).read_bytes()
     ]  # fmt: skip
     assert len(same) == len(list(model.iterdir())) - 2 * bool(changes)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "bce"])
+def test_a_temperature_is_kept_by_its_fold_and_divides_the_raw_scores(tmp_path, images, loss):
+    recipe = tiny(loss=loss, calibration="temperature")
+    sharp = dataclasses.replace(member(1), temperature=0.031)
+    folder = tmp_path / "model"
+    models.save(folder, recipe, [member(0), sharp], labels=["a", "b", "c"], size_px=32)
+    plain, sharp = (models.load(folder, fold) for fold in range(2))
+    assert (plain.temperature, sharp.temperature) == (1.0, 0.031)
+    raw = loop.raw_scores(sharp.network, recipe, images)
+    expected = losses.probabilities(raw / 0.031, loss).numpy()
+    assert np.array_equal(models.predict(sharp, images), expected)
+    assert not np.allclose(expected, losses.probabilities(raw, loss).numpy(), atol=1e-3)
+
+
+def test_without_temperature_and_views_not_a_bit_is_touched(model, images):
+    plain = models.load(model, 0)
+    found = models.predict(plain, images)
+    expected = loop.predict(plain.network, plain.recipe, images)
+    assert found.dtype == np.float32 and found.tobytes() == expected.tobytes()
+
+
+def seen(model, views, **augmentation):
+    """Return the model's first member with so many test views; it scores images that differ apart."""
+    member = models.load(model, 0)
+    member.network.head[1].weight.data.mul_(1000)
+    settings = dataclasses.replace(member.recipe.augmentation, **augmentation)
+    recipe = dataclasses.replace(member.recipe, test_views=views, augmentation=settings)
+    return dataclasses.replace(member, recipe=recipe)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_views_are_the_image_and_the_same_changes_for_all(model, images, flip):
+    three = seen(model, 3, flip=flip)
+    shown = [images]
+    for number in (1, 2):
+        draw = [seeding.stream(0, "view of a test image", number) for _ in images]
+        changed = [augment(x, three.recipe.augmentation, rng=y) for x, y in zip(images, draw, strict=True)]  # fmt: skip
+        shown.append(np.stack(changed))
+    each = [models.predict_once(three, view).astype(np.float64) for view in shown]
+    found = models.predict(three, images)
+    assert found.dtype == np.float32
+    assert np.array_equal(found, (sum(each) / 3).astype(np.float32))
+    assert np.abs(each[0] - each[1]).max() > 0.01 and np.abs(each[1] - each[2]).max() > 0.01
+
+
+def test_with_views_no_order_matters_and_half_of_them_may_be_mirrored(model, images):
+    member = seen(model, 4)
+    assert np.allclose(models.predict(member, images)[::-1], models.predict(member, images[::-1]), atol=1e-6)  # fmt: skip
+    still = {"rotate_deg": 0.0, "translate": 0.0, "scale": 0.0, "brightness": 0.0, "contrast": 0.0}
+    unmoved, mirrored = (seen(model, 8, flip=flip, **still) for flip in (False, True))
+    once = models.predict_once(unmoved, images)
+    assert np.array_equal(models.predict(unmoved, images), once)
+    turned = models.predict_once(mirrored, np.ascontiguousarray(images[..., ::-1]))
+    assert np.abs(turned - once).max() > 0.01
+    draws = [seeding.stream(0, "view of a test image", number) for number in range(1, 8)]
+    mirrors = sum(
+        rng.random(7)[6] < 0.5 for rng in draws
+    )  # as `augment`: six draws of other changes
+    expected = once + (turned - once) * mirrors / 8
+    assert 0 < mirrors < 7 and np.allclose(models.predict(mirrored, images), expected, atol=1e-6)
