@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 
-_BASE = "*"
+BASE = "*"
+"""The recipe that all of its table start from."""
 _FLOW_WIDTH = 112  # a mapping or list of single values that is longer gets one line per entry
 
 
@@ -82,7 +83,7 @@ def _commented(node: Any, path: tuple[str, ...], comments: Mapping[tuple[str, ..
             mapping[key] = _commented(value, inner, comments)
             # a recipe's keys carry the comments of the defaults' "*"
             in_recipe = len(inner) > 3 and inner[1] == "recipes"
-            comment = comments.get((*inner[:2], _BASE, *inner[3:]) if in_recipe else inner)
+            comment = comments.get((*inner[:2], BASE, *inner[3:]) if in_recipe else inner)
             if comment and not flat:
                 mapping.yaml_add_eol_comment(comment, key, column=0)
         if flat or not node:

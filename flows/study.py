@@ -22,10 +22,10 @@ from typing import Any
 from ruamel.yaml import YAML, YAMLError
 
 from flows import files, layout
+from flows.layout import BASE
 
 STUDIES = Path("studies")
 PARAMS_FILE = Path("params.yaml")
-_BASE = "*"
 _LISTS = ("runs", "searched")  # what may name the recipes of the table beside it, in this order
 
 
@@ -49,8 +49,7 @@ def compose(name: str) -> dict[str, Any]:
 
 def _changes(name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the study `name` changes, stacked upon what its base does."""
-    own = _read(STUDIES / name / "study.yaml")
-    own.pop("about", None)
+    own = _said(name)
     base = own.pop("base", None)
     if base is None:
         return own
@@ -58,18 +57,24 @@ def _changes(name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     if base not in known() or base == name:
         others = ", ".join(other for other in known() if other != name)
         raise ValueError(f"{where}: base {base!r} is no other study: known are {others}")
-    under = _read(STUDIES / base / "study.yaml")
-    under.pop("about", None)
+    under = _said(base)
     if "base" in under:
         raise ValueError(f"{where}: base {base} has a base itself: name {under['base']} here")
     return _stack(under, own, defaults)
+
+
+def _said(name: str) -> dict[str, Any]:
+    """Return what a study's own file says, without the words for people."""
+    tree = _read(STUDIES / name / "study.yaml")
+    tree.pop("about", None)
+    return tree
 
 
 def _stack(under: Mapping[str, Any], over: Mapping[str, Any], form: Any) -> dict[str, Any]:
     """Return the changes `under` with `over` upon them, merged as `_merge` does by the defaults' `form`."""
     result = dict(under)
     for key, new in over.items():
-        inner = form.get(key, form.get(_BASE)) if isinstance(form, Mapping) else None
+        inner = form.get(key, form.get(BASE)) if isinstance(form, Mapping) else None
         if inner and all(isinstance(x, Mapping) for x in (inner, new, under.get(key))):
             new = _stack(under[key], new, inner)
         result[key] = new
@@ -126,8 +131,8 @@ def _merge(
 ) -> dict[str, Any]:
     """Return `base` with `change` merged into it; note what `form`, the defaults' own, does not know."""
     form = base if form is None else form
-    if _BASE in form:
-        return _merge_recipes(form[_BASE], change, where, faults)
+    if BASE in form:
+        return _merge_recipes(form[BASE], change, where, faults)
     result = copy.deepcopy(dict(base))
     for key, new in change.items():
         if key not in form:
@@ -141,7 +146,7 @@ def _merge(
             new = change.get(key)
             new = new if isinstance(new, Mapping) else {}
             result[key] = _merge(result[key], new, f"{where}{key}.", faults, form=inner)
-            if _BASE in inner:
+            if BASE in inner:
                 lists = {name: result.get(name) for name in _LISTS if name in result}
                 result[key] = _named(result[key], lists, f"{where}{key}", faults)
     return result
@@ -151,11 +156,11 @@ def _merge_recipes(
     base: Mapping[str, Any], change: Mapping[str, Any], where: str, faults: list[str]
 ) -> dict[str, Any]:
     """Return every recipe of `change`, complete; "*" itself is not among them."""
-    start = _merge(base, change.get(_BASE) or {}, f"{where}{_BASE}.", faults)
+    start = _merge(base, change.get(BASE) or {}, f"{where}{BASE}.", faults)
     return {
         name: _merge(start, recipe or {}, f"{where}{name}.", faults, form=base)
         for name, recipe in change.items()
-        if name != _BASE
+        if name != BASE
     }
 
 

@@ -28,11 +28,14 @@ def taught(
     from cxr.training import folds, models
 
     learns, teaches = (models.config(folder) for folder in (student, teacher))
+    if learns["folds"] != len(work):
+        raise ValueError(
+            f"{student} has {learns['folds']} fold(s), data/splits.csv has {len(work)}: run `dvc repro`"
+        )
     for key in ("folds", "labels", "size_px"):
-        if learns[key] != teaches[key] or learns["folds"] != len(work):
+        if learns[key] != teaches[key]:
             raise ValueError(
-                f"{teacher} has {key} {teaches[key]}, {student} has {learns[key]}, data/splits.csv has "
-                f"{len(work)} fold(s): run `dvc repro`"
+                f"{teacher} has {key} {teaches[key]}, {student} has {learns[key]}: run `dvc repro`"
             )
     if (learns["loss"] == "cross_entropy") != (teaches["loss"] == "cross_entropy"):
         raise ValueError(

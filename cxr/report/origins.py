@@ -1,9 +1,8 @@
 """What each model of a study is, in plain words: params.yaml tells it, the reports tell how much is left.
 
 *Parent*: the model out of which a pruned one was cut, or whose network was trained again with a
-teacher. *Uniform*: every layer loses the same share
-of its filters, the baseline of pruning. *Random*: the best of as many random networks, the baseline
-of search.
+teacher. *Uniform*: every layer loses the same share of its filters, the baseline of pruning. *Random*:
+the best of as many random networks, the baseline of search.
 """
 
 from __future__ import annotations

@@ -168,11 +168,6 @@ def _length(recipe: Recipe, images: int, steps: int | None) -> _Length:
     return _Length(steps, epoch, min(warmup, steps // 5))
 
 
-def predict(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> np.ndarray:
-    """Return probabilities float32 (N, L), see `losses.probabilities`."""
-    return losses.probabilities(raw_scores(network, recipe, images_NHW), recipe.loss).numpy()
-
-
 def raw_scores(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> torch.Tensor:
     """Return raw scores float32 (N, L) of uint8 images (N, H, W), before softmax or sigmoid."""
     return _scores(network, batches.scored(images_NHW, recipe))

@@ -9,7 +9,6 @@ again from code.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from cxr import artifacts, numerics, params, prepared, seeding
 from cxr.backbones import surgery
+from cxr.backbones.weights import file_sha256
 from cxr.metrics import cost
 from cxr.training import loop, losses
 from cxr.training.augmentation import augment
@@ -81,7 +81,7 @@ def save(
         "calibration": recipe.calibration,
         "parameters": max(map(cost.parameters, networks)),
         "macs": max(cost.macs(network, size_px=size_px) for network in networks),
-        "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        "files": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
     }
     artifacts.write_json(folder / "config.json", config)
     return config
@@ -162,17 +162,13 @@ def _checked(path: Path, about: dict[str, Any]) -> Path:
     wanted = about["files"].get(path.name)
     if wanted is None or not path.is_file():
         raise ValueError(f"{path} is missing: the model has {about['folds']} fold(s), from 0")
-    found = _sha256(path)
+    found = file_sha256(path)
     if found != wanted:
         raise ValueError(
             f"{path} was changed: its sha256 is {found}, config.json says {wanted}; "
             "run `dvc checkout` (or `dvc repro`) to get the model again"
         )
     return path
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def predict(member: Member, images_NHW: np.ndarray) -> np.ndarray:

@@ -9,8 +9,9 @@ import torch
 from cxr import numerics, prepared
 from cxr.metrics import auroc, cost
 from cxr.pruning import cutting, fitness
-from cxr.training import loop, models
+from cxr.training import models
 from tests.pruning.parents import SIZE, fold, make, save, small
+from tests.training import scored
 
 numerics.exact_torch()
 
@@ -33,7 +34,9 @@ def test_it_says_what_the_cut_and_recalibrated_network_scores(first):
     cutting.cut(member.network, half(first), size_px=SIZE)
     cutting.recalibrate(member.network, member.recipe, images.gather(first.recalibration_rows))
     labels = np.eye(2, dtype=np.float32)[1 - first.search_val_rows % 2]
-    scores = loop.predict(member.network, member.recipe, images.gather(first.search_val_rows))
+    scores = scored.probabilities(
+        member.network, member.recipe, images.gather(first.search_val_rows)
+    )
     assert found["auroc"] == float(auroc.macro(labels, scores))
     assert found["loss"] == pytest.approx(-np.log((scores * labels).sum(axis=1)).mean(), rel=1e-4)
     assert found["macs"] == cost.macs(member.network, size_px=SIZE)
@@ -71,7 +74,7 @@ def test_labels_that_combine_and_unknown_ones(first):
     member = models.load(first.model, 0)
     cutting.cut(member.network, half(first), size_px=SIZE)
     cutting.recalibrate(member.network, member.recipe, images.gather(first.recalibration_rows))
-    scores = loop.predict(member.network, member.recipe, images.gather(rows)).astype(float)
+    scores = scored.probabilities(member.network, member.recipe, images.gather(rows)).astype(float)
     labels = np.stack([rows % 2, 1 - rows % 2], axis=1).astype(float)
     each = -np.log(np.where(labels == 1, scores, 1 - scores))
     each[:2, 1] = np.nan

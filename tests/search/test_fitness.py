@@ -15,6 +15,7 @@ from cxr.search.proxies import naswot
 from cxr.search.settings import Training
 from cxr.training import loop, network
 from tests.search.settings import PARTS, TRAINING, make_project
+from tests.training import scored
 
 numerics.exact_torch()
 ARCHITECTURE = {
@@ -56,7 +57,7 @@ def test_the_score_is_that_of_the_last_step_on_search_val(task):
         built, task.recipe, train=train, val=search_val, seed=seed, stream=("search", 0), steps=3
     )
     built.load_state_dict(fitted.tensors)
-    scores = loop.predict(built, task.recipe, search_val.images_NHW)
+    scores = scored.probabilities(built, task.recipe, search_val.images_NHW)
     found = fitness.evaluate(task)
     assert found["auroc"] == float(auroc.macro(search_val.labels_NL, scores))
     assert found["loss"] == fitted.history[-1].val_loss

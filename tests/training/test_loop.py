@@ -10,6 +10,7 @@ from cxr import artifacts, numerics, seeding
 from cxr.training import distillation, loop
 from cxr.training.network import build
 from cxr.training.recipe import Distillation
+from tests.training import scored
 from tests.training.recipes import TINY, tiny
 
 numerics.exact_torch()
@@ -123,7 +124,9 @@ def test_kept_weights_are_those_of_the_best_epoch(monitor):
     fitted = fit(recipe, val=val)
     network = build(recipe, labels=2, seed=1, fold=0)
     network.load_state_dict(fitted.tensors)
-    probability = (loop.predict(network, recipe, val.images_NHW) * val.labels_NL).sum(axis=1)
+    probability = (scored.probabilities(network, recipe, val.images_NHW) * val.labels_NL).sum(
+        axis=1
+    )
     expected = fitted.history[fitted.best_epoch].val_loss
     assert -np.log(probability).mean() == pytest.approx(expected, rel=1e-4)
 
@@ -174,7 +177,7 @@ def test_multilabel_training_learns_and_ignores_unknown_labels():
 
 def test_multilabel_probabilities_are_independent():
     network = build(tiny(loss="bce"), labels=2, seed=1, fold=0)
-    scores = loop.predict(network, tiny(loss="bce"), bright_or_dark(4, seed=1).images_NHW)
+    scores = scored.probabilities(network, tiny(loss="bce"), bright_or_dark(4, seed=1).images_NHW)
     assert scores.shape == (4, 2) and scores.dtype == np.float32
     assert not np.allclose(scores.sum(axis=1), 1.0)
     assert artifacts.canonical_json(scores.tolist()) == artifacts.canonical_json(scores.tolist())

@@ -13,6 +13,7 @@ from cxr.training import loop, losses, models
 from cxr.training.augmentation import augment
 from cxr.training.network import build
 from tests.architectures.cases import cells, stage
+from tests.training import scored
 from tests.training.recipes import tiny
 
 numerics.exact_torch()
@@ -154,7 +155,7 @@ def test_a_temperature_is_kept_by_its_fold_and_divides_the_raw_scores(tmp_path, 
 def test_without_temperature_and_views_not_a_bit_is_touched(model, images):
     plain = models.load(model, 0)
     found = models.predict(plain, images)
-    expected = loop.predict(plain.network, plain.recipe, images)
+    expected = scored.probabilities(plain.network, plain.recipe, images)
     assert found.dtype == np.float32 and found.tobytes() == expected.tobytes()
 
 
