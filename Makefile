@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study record assignments data key bench-data bench-search verify doctor flow proof lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-data bench-search bench-train verify doctor flow proof lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -56,11 +56,22 @@ lint: setup ## format, lint, types, import floors
 study: setup ## STUDY=<name>: write params.yaml from studies/<name>/study.yaml
 	@$(PYTHON) -m flows.study $(call need,STUDY)
 
+tune: setup ## run everything but what scores test images, and print what val said of each network
+	@$(PYTHON) -m stages --check
+	@$(PYTHON) -m flows.tune
+
+final: setup ## run the committed study whole and note in reports/test_openings.csv that its test images were scored
+	@$(PYTHON) -m stages --check
+	@$(PYTHON) -m flows.final
+
 record: setup ## STUDY=<name>: keep lock file, numbers and commit of the finished study in its folder
 	@$(PYTHON) -m flows.record $(call need,STUDY)
 
 data: setup ## DATASET=<name> FROM=<folder>: check a downloaded data set and bring it into data/raw
 	@$(PYTHON) -m flows.data $(call need,DATASET) $(call need,FROM)
+
+keep: setup ## MODEL=<model> AS=<name> [FOLD=0]: keep a network's weights for another study, and print its recipe
+	@$(PYTHON) -m flows.keep $(call need,MODEL) $(call need,AS) $(if $(FOLD),--fold "$(FOLD)")
 
 assignments: setup ## STUDY=<name>: keep the split in studies/<name>/assignments.csv, so that later data move no image
 	@$(PYTHON) -m flows.assignments $(call need,STUDY)
@@ -79,6 +90,9 @@ bench-data: setup ## how fast images are read, beside OpenCV, torchvision and to
 
 bench-search: setup ## evolution against random search on real data (CXR_REAL_DATA), seed by seed; stops before 150 minutes and goes on
 	@$(PYTHON) -m tests.bench.search
+
+bench-train: setup ## how fast we train, beside the barest loop and beside decoding in every epoch; 13 minutes
+	@$(PYTHON) -m tests.bench.train
 
 verify: setup ## [REV=<commit>] [STUDY=<name>]: run it again in a clean clone and compare every byte
 	@$(PYTHON) -m flows.verify $(if $(REV),--rev "$(REV)") $(if $(STUDY),--study "$(STUDY)")

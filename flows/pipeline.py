@@ -134,6 +134,21 @@ def repro(
         raise Failed("the pipeline stopped: the lines above say where; cure it and run again")
 
 
+def update(*targets: str) -> None:
+    """Do what `make repro` does: forget what no stage writes, run what is out of date, order the lock.
+
+    With `targets`, only those stages and what they need. Raises Locked or Failed.
+    """
+    current = graph()
+    known = [stage.name for stage in current]
+    if strange := [target for target in targets if target not in known]:
+        raise Failed(f"unknown stage {strange[0]!r}: known are {', '.join(known)}")
+    for path in forget_removed_runs(current=current):
+        print(f"removed {path}: no stage writes it any more", flush=True)
+    repro(*targets)
+    canonical_lock(current=current)
+
+
 def environment(python: Path | None = None) -> dict[str, str]:
     """Return the environment for DVC: `python` in a stage's command means the environment's own."""
     folder = str((python or Path(sys.executable)).parent)
@@ -360,14 +375,7 @@ def main() -> None:
     target = parser.parse_args().target
     terminate_as_interrupt()
     try:
-        current = graph()
-        known = [stage.name for stage in current]
-        if target and target not in known:
-            raise Failed(f"unknown stage {target!r}: known are {', '.join(known)}")
-        for path in forget_removed_runs(current=current):
-            print(f"removed {path}: no stage writes it any more", flush=True)
-        repro(*([target] if target else []))
-        canonical_lock(current=current)
+        update(*([target] if target else []))
     except (Locked, Failed, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -1,16 +1,13 @@
 """record: keep of a finished study what proves it later, beside its study.yaml, in plain git.
 
 lock file, parameters, metrics, the commit of the code, the processor and the durations: numbers
-and hashes only, no pixels, no weights, no rows per image. openings.csv grows by one line at each
-recording: how often the test set was opened is part of the result.
+and hashes only, no pixels, no weights, no rows per image. How often the test set was opened is part
+of a result: one that reports/test_openings.csv does not know (`make final` tells it) is not recorded.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import datetime
-import io
 import json
 import os
 import platform
@@ -20,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flows import files, pipeline, repository, study
+from flows import files, openings, pipeline, repository, study
 
 # What a run of a study changes; anything else must be committed before a record is made.
 RESULTS = re.compile(
@@ -28,6 +25,8 @@ RESULTS = re.compile(
 )
 # The stages whose numbers are kept, each with a folder per run or model in reports/.
 BY_ITEM = ("search", "distill", "prune", "evaluate", "export")
+# The study whose images are made by code: `make repro` of it opens no one's test set.
+SYNTHETIC = "phantom"
 
 
 def folder(name: str) -> Path:
@@ -37,20 +36,44 @@ def folder(name: str) -> Path:
 
 def refusals(name: str) -> list[str]:
     """Return why the study can't be recorded now, each with its cure; empty if it can."""
-    found = []
-    if study.PARAMS_FILE.read_text(encoding="utf-8") != study.text(name):
-        found.append(
-            f"params.yaml is not the study {name}: run `make study STUDY={name}` and `make repro`"
-        )
-    strange = [path for path in repository.changed() if not RESULTS.match(path)]
-    if strange:
-        found.append(
-            f"git knows changes besides the results, first {strange[0]}: commit them first, "
-            "a record names one commit"
-        )
+    found = not_as_written(name) + uncommitted()
     if not found and (outdated := pipeline.status()):
         found.append(f"not up to date: {', '.join(outdated)}; run `make repro`")
-    return found
+    return found or unopened(name)
+
+
+def not_as_written(name: str) -> list[str]:
+    """Return, as a refusal, that params.yaml is not what `make study` writes."""
+    if study.PARAMS_FILE.read_text(encoding="utf-8") == study.text(name):
+        return []
+    return [
+        f"params.yaml is not the study {name}: run `make study STUDY={name}`, or keep what you "
+        f"changed in {study.STUDIES / name / 'study.yaml'}"
+    ]
+
+
+def uncommitted() -> list[str]:
+    """Return, as a refusal, that more differs from HEAD than the results."""
+    strange = [path for path in repository.changed() if not RESULTS.match(path)]
+    if not strange:
+        return []
+    return [
+        f"git knows changes besides the results, first {strange[0]}: commit them first, "
+        "results are kept for one commit"
+    ]
+
+
+def unopened(name: str) -> list[str]:
+    """Return, as a refusal, the models whose present results stand in no line of the openings."""
+    if name == SYNTHETIC:
+        return []
+    models = openings.unrecorded(openings.read(), name, openings.results())
+    if not models:
+        return []
+    return [
+        f"{openings.TABLE} has no line of study {name} with these results of {', '.join(models)}: "
+        "run `make final`, which says how often the test set was opened"
+    ]
 
 
 def metrics() -> dict[str, Any]:
@@ -101,15 +124,6 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def openings(text: str, *, date: str, commit: str, models: list[str]) -> str:
-    """Return the table of openings `text` with one more line."""
-    buffer = io.StringIO(newline="")
-    if not text:
-        csv.writer(buffer, lineterminator="\n").writerow(["date_utc", "commit", "models"])
-    csv.writer(buffer, lineterminator="\n").writerow([date, commit, " ".join(models)])
-    return text + buffer.getvalue()
-
-
 def write(name: str) -> Path:
     """Write the record of the study `name`; raise ValueError that lists why it can't be."""
     found = refusals(name)
@@ -124,11 +138,6 @@ def write(name: str) -> Path:
     about = {"commit": commit, "study": name, "data": data_hashes(lock)}
     _write_json(target / "record.json", about)
     _write_json(target / "host.json", host(lock))
-    table = target / "openings.csv"
-    before = table.read_text(encoding="utf-8") if table.exists() else ""
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    models = sorted(numbers.get("evaluate", {}))
-    files.write(table, openings(before, date=now, commit=commit, models=models))
     return target
 
 
