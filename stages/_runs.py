@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr import plugins
+from cxr import architectures, plugins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,16 +196,35 @@ def _methods(tree: Mapping[str, Any], search: str) -> list[str]:
 
 
 def _not_searched(tree: Mapping[str, Any]) -> Iterator[str]:
-    """Check that no run of transfer.runs takes up a search, for which DVC would not let it wait."""
+    """Check that no run of transfer.runs takes up a search, for which DVC would not let it wait.
+
+    A network of the search's families that the recipe writes out waits for none.
+    """
     for run in names(tree, "transfer", "runs"):
         where, recipe = f"params.yaml: transfer.recipes.{run}", _recipe(tree, "transfer", run)
+        options = recipe.get("backbone_options")
         if recipe.get("backbone") == "searched":
-            yield f"{where}.backbone is searched: list {run} in transfer.searched, not in runs"
-        elif recipe.get("weights") == "searched":
+            if not isinstance(options, dict) or "family" not in options:
+                yield (
+                    f"{where}.backbone is searched: list {run} in transfer.searched, not in runs, or "
+                    "write the network out in backbone_options, `family` and all"
+                )
+                continue
+            yield from (f"{where}.backbone_options: {x}" for x in _architecture(options))
+        if recipe.get("weights") == "searched":
             yield (
                 f"{where}.weights: searched weights go with `backbone: searched` and a run of "
                 "transfer.searched: write null or {file, sha256}"
             )
+
+
+def _architecture(options: Mapping[str, Any]) -> list[str]:
+    """Return the faults of a network that is written out, a line for each."""
+    try:
+        architectures.read(options)
+    except ValueError as error:
+        return str(error).splitlines()
+    return []
 
 
 def _taught(tree: Mapping[str, Any]) -> Iterator[str]:

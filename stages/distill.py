@@ -24,9 +24,18 @@ PREPARED, MODELS = Path("data/prepared"), Path("data/models")
 def taught(
     work: list[folds.Task], student: Path, teacher: Path, settings: Params
 ) -> list[folds.Task]:
-    """Give each fold's task its own recipe and its teacher; raise ValueError if the two don't fit."""
+    """Give each fold's task its own recipe and its teacher; raise ValueError if the two don't fit.
+
+    And where the student started from weights that only its search knows.
+    """
     from cxr.training import folds, models
 
+    if models.shared_recipe(student).weights == "searched":
+        raise ValueError(
+            f"{student} started from the weights that its search left, and distill would start from "
+            f"scratch: write `weights: null` into transfer.recipes.{student.name}, or take that run "
+            "out of distill.runs"
+        )
     learns, teaches = (models.config(folder) for folder in (student, teacher))
     if learns["folds"] != len(work):
         raise ValueError(

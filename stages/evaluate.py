@@ -1,8 +1,14 @@
 """evaluate: score the test images with the network of their fold and say how good the model is.
 
 Each test image is scored by the network that saw none of its patient's images; the folds are
-pooled. Intervals come from resampling patients, with the same resamples for every model. With loss
-bce a label's threshold is the one of highest F1 on the fold's val images, never on test images.
+pooled. Where all folds have one test part (split.test: held_out) an image's score is the mean of
+their networks' probabilities, and the costs are those of all networks together. Intervals come from
+resampling patients, with the same resamples for every model.
+
+Where an image can have any number of labels (losses bce and asymmetric) a label's threshold is the
+one of highest F1 on the fold's val images, never on test images. For a mean of networks it is chosen
+on the val images of all folds, each scored by the one network that did not train on it: scores of
+single networks, which spread a little more than means do.
 """
 
 from __future__ import annotations
@@ -14,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from stages._stage import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     import pandas as pd
 
@@ -36,17 +44,25 @@ class Params:
             raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence}")
 
 
-def scored(predictions: pd.DataFrame, thresholds_FL: np.ndarray | None) -> Scored:
-    """Decide on a table of predictions, a row per image and the fold that tested it.
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """What is known and said of the test images, and from which score on a label is present."""
 
-    `thresholds_FL` (folds, labels) decides on labels that combine; None: the highest score decides.
-    """
+    table: pd.DataFrame
+    """a row per image and fold that tested it; fold -1 (summary.ENSEMBLE): the mean over all folds"""
+    thresholds_FL: np.ndarray | None
+    """(folds, labels), (1, labels) for the mean; None: one label per image, the highest score decides"""
+
+
+def scored(predicted: Predicted) -> Scored:
+    """Decide on the labels of every row."""
     import numpy as np
 
     from cxr import manifest
     from cxr.metrics import classification
     from cxr.metrics.summary import Scored
 
+    predictions, thresholds_FL = predicted.table, predicted.thresholds_FL
     labels_NL = manifest.label_array(predictions)
     names = [f"score:{label}" for label in manifest.labels(predictions)]
     scores_NL, folds_N = predictions[names].to_numpy(np.float64), predictions["fold"].to_numpy()
@@ -54,7 +70,7 @@ def scored(predictions: pd.DataFrame, thresholds_FL: np.ndarray | None) -> Score
         classification.class_of(labels_NL)  # complains unless each image has exactly one label
         labels_NL, decided_NL = np.nan_to_num(labels_NL), classification.highest(scores_NL)
     else:
-        decided_NL = scores_NL >= thresholds_FL[folds_N]
+        decided_NL = scores_NL >= thresholds_FL[folds_N]  # -1: the last row, a mean's only one
     patients_N, sources_N = (
         predictions[column].fillna("unknown").replace("", "unknown").to_numpy(str)
         for column in ("patient", "source")
@@ -66,37 +82,38 @@ def scored(predictions: pd.DataFrame, thresholds_FL: np.ndarray | None) -> Score
 
 
 def evaluate(
-    predictions: pd.DataFrame,
-    thresholds_FL: np.ndarray | None,
+    predicted: Predicted,
+    members: Predicted | None,
     *,
     settings: Params,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Return the results of a table of predictions as plain numbers (see `scored`)."""
+    """Return the results of predictions as plain numbers (see `predict`)."""
     from cxr import manifest
     from cxr.metrics import summary
 
     return summary.summarise(
-        scored(predictions, thresholds_FL),
-        manifest.labels(predictions),
+        scored(predicted),
+        manifest.labels(predicted.table),
         samples=settings.bootstrap_samples,
         confidence=settings.confidence,
         rng=rng,
+        members=None if members is None else scored(members),
     )
 
 
 def predict(
     model: Path, prepared_folder: Path, index: pd.DataFrame, splits: pd.DataFrame, *, loss: str
-) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """Score each fold's test images; return the table of predictions and thresholds (folds, labels).
+) -> tuple[Predicted, Predicted | None]:
+    """Score each fold's test images; return what the model says, by itself or as a mean of networks.
 
-    Thresholds are None unless the loss is bce; they come from the fold's val images.
+    In the second case what each of them says follows, with thresholds from its own val images, as it
+    would be used alone; else None.
     """
     import numpy as np
-    import pandas as pd
 
-    from cxr import manifest, prepared, workers
-    from cxr.metrics import classification
+    from cxr import prepared, workers
+    from cxr.metrics import summary
     from cxr.training import models
 
     parts = ["test"] if loss == "cross_entropy" else ["test", "val"]
@@ -104,31 +121,81 @@ def predict(
     empty = [f"{part} of fold_{i}" for part in rows for i, r in enumerate(rows[part]) if not len(r)]
     if empty:
         raise ValueError(f"no image in {', '.join(empty)}: raise split.fractions or add patients")
+    together = _share_test(index, rows["test"])
     work = [(part, fold) for part in rows for fold in range(len(rows["test"]))]
     scores = workers.run(
         models.score_fold,
         [(model, fold, prepared_folder, rows[part][fold]) for part, fold in work],
         words=f"evaluate@{model.name}",
     )
-    found = dict(zip(work, scores, strict=True))
+    found: dict[str, list[np.ndarray]] = {part: [] for part in parts}
+    for (part, _), scores_NL in zip(work, scores, strict=True):
+        found[part].append(scores_NL)
+    vals = list(zip(rows.get("val", []), found.get("val", []), strict=True))
+    each = Predicted(
+        table=_table(index, dict(enumerate(zip(rows["test"], found["test"], strict=True)))),
+        thresholds_FL=_thresholds(index, [[val] for val in vals]),
+    )
+    if not together:
+        return each, None
+    mean_NL = np.stack(found["test"]).mean(axis=0, dtype=np.float64).astype(np.float32)
+    whole = Predicted(
+        table=_table(index, {summary.ENSEMBLE: (rows["test"][0], mean_NL)}),
+        thresholds_FL=_thresholds(index, [vals] if vals else []),
+    )
+    return whole, each
+
+
+def _share_test(index: pd.DataFrame, rows: list[np.ndarray]) -> bool:
+    """Tell whether all of several folds test the same images; raise ValueError where only some do."""
+    import numpy as np
+
+    tested_N = np.bincount(np.concatenate(rows), minlength=len(index))
+    times = set(tested_N[tested_N > 0].tolist())
+    if times not in ({1}, {len(rows)}):
+        row = int(tested_N.argmax())
+        raise ValueError(
+            f"data/splits.csv: {index['image'].iloc[row]} is test in {tested_N[row]} of {len(rows)} "
+            "folds, which not every test image is: each is scored by one network, or by the mean of "
+            "all; run `dvc repro split`"
+        )
+    return times != {1}
+
+
+def _thresholds(
+    index: pd.DataFrame, groups: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]
+) -> np.ndarray | None:
+    """Return the thresholds (groups, labels) of highest F1 on all val images of each group.
+
+    A group lists rows of `index` with their scores (N, L). None without a group.
+    """
+    import numpy as np
+
+    from cxr import manifest
+    from cxr.metrics import classification
+
+    labels_NL, found = manifest.label_array(index), []
+    for group in groups:
+        rows_N, scores_NL = (np.concatenate(arrays) for arrays in zip(*group, strict=True))
+        found.append(classification.best_thresholds(labels_NL[rows_N], scores_NL))
+    return np.stack(found) if found else None
+
+
+def _table(index: pd.DataFrame, folds: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """Return a row per image and fold; `folds` holds rows of `index` and their scores (N, L)."""
+    import pandas as pd
+
+    from cxr import manifest
+
     columns = ["image", "patient", "source", *manifest.label_columns(index)]
     tables = []
-    for fold, chosen in enumerate(rows["test"]):
+    for fold, (chosen, scores_NL) in folds.items():
         table = index.iloc[chosen][columns].reset_index(drop=True)
         table.insert(3, "fold", fold)
         for i, label in enumerate(manifest.labels(index)):
-            table[f"score:{label}"] = found["test", fold][:, i]
+            table[f"score:{label}"] = scores_NL[:, i]
         tables.append(table)
-    predictions = pd.concat(tables).sort_values(["image", "fold"], kind="stable", ignore_index=True)
-    if loss == "cross_entropy":
-        return predictions, None
-    labels_NL = manifest.label_array(index)
-    return predictions, np.stack(
-        [
-            classification.best_thresholds(labels_NL[chosen], found["val", fold])
-            for fold, chosen in enumerate(rows["val"])
-        ]
-    )
+    return pd.concat(tables).sort_values(["image", "fold"], kind="stable", ignore_index=True)
 
 
 def draw(folder: Path, result: dict[str, Any], case: Scored, *, model: str) -> None:
@@ -173,25 +240,32 @@ def main(model: str) -> str:
         )
     progress.say(f"evaluate@{model}: score the test images of {about['folds']} fold(s)")
     splits = artifacts.read_csv(Path("data/splits.csv"))
-    predictions, thresholds_FL = predict(folder, prepared_folder, index, splits, loss=about["loss"])
+    predicted, members = predict(folder, prepared_folder, index, splits, loss=about["loss"])
     # the stream does not name the model: all models meet the same resamples
     rng = seeding.stream(seed, "evaluate", "bootstrap")
-    result = {
-        **evaluate(predictions, thresholds_FL, settings=settings, rng=rng),
+    result = evaluate(predicted, members, settings=settings, rng=rng)
+    thresholds_FL = predicted.thresholds_FL
+    result |= {
         "model": model,
         "thresholds": None
         if thresholds_FL is None
         else {name: column.tolist() for name, column in zip(names, thresholds_FL.T, strict=True)},
-        "weights_bytes": max(path.stat().st_size for path in folder.glob("*.safetensors")),
-        **{
-            key: about[key] for key in ("backbone", "labels", "loss", "folds", "parameters", "macs")
-        },
+        **{key: about[key] for key in ("backbone", "labels", "loss", "folds")},
+        **costs(folder, about, networks=result.get("ensemble", 1)),
     }
     report = Path("reports/evaluate") / model
-    artifacts.write_csv(report / "plots" / "predictions.csv", predictions)
-    draw(report / "plots", result, scored(predictions, thresholds_FL), model=model)
+    artifacts.write_csv(report / "plots" / "predictions.csv", predicted.table)
+    draw(report / "plots", result, scored(predicted), model=model)
     artifacts.write_json(report / "metrics.json", result)
-    return f"{result['images']} images: {_words(result)}"
+    mean = f", mean of {result['ensemble']} networks" if "ensemble" in result else ""
+    return f"{result['images']} images{mean}: {_words(result)}"
+
+
+def costs(folder: Path, about: Mapping[str, Any], *, networks: int) -> dict[str, int]:
+    """Return what scoring an image takes: of the largest fold's network, times as many as score it."""
+    largest = max(path.stat().st_size for path in folder.glob("*.safetensors"))
+    one = {"parameters": about["parameters"], "macs": about["macs"], "weights_bytes": largest}
+    return {key: networks * value for key, value in one.items()}
 
 
 def _words(result: dict[str, Any]) -> str:

@@ -44,14 +44,19 @@ def tasks(
 
 
 def describe(
-    model: str, config: Mapping[str, Any], exported: list[exporting.Exported]
+    model: str, config: Mapping[str, Any], exported: list[exporting.Exported], *, together: bool
 ) -> dict[str, Any]:
-    """Return what a user of the files needs to know; `config` is the model's."""
+    """Return what a user of the files needs to know; `config` is the model's.
+
+    `together`: the model's figures are of the mean of its networks (split.test: held_out).
+    """
     from cxr import exporting
 
     size_px, labels = config["size_px"], config["labels"]
     names = [file_name(fold) for fold in range(len(exported))]
     values = "probability of each label, in the order of labels"
+    if together:
+        values += f"; the model's reported figures are of the mean of all {len(names)} files'"
     if config["test_views"] > 1:
         values += (
             ", of one view: the image as it is; the model's reported figures are of the mean over it "
@@ -101,13 +106,17 @@ def main(model: str) -> str:
             "run `dvc repro` so that both come from the same data"
         )
     splits = artifacts.read_csv(SPLITS)
+    tests = prepared.rows(images.index, splits, "test")
+    together = len(tests) > 1 and all(rows.tolist() == tests[0].tolist() for rows in tests)
     work = tasks(folder, PREPARED, images.index, splits, folds=config["folds"])
     progress.say(f"export@{model}: {config['backbone']}, {len(work)} fold(s)")
     exported = workers.run(exporting.export_fold, work, words=f"export@{model}")
     with artifacts.folder(EXPORTED / model) as out:
         for fold, one in enumerate(exported):
             artifacts.write_bytes(out / file_name(fold), one.content)
-        artifacts.write_json(out / "metadata.json", describe(model, config, exported))
+        artifacts.write_json(
+            out / "metadata.json", describe(model, config, exported, together=together)
+        )
     largest = max(len(one.content) for one in exported)
     result = {"onnx_bytes": largest, "opset": exporting.OPSET, "folds": len(work), "agrees": True}
     artifacts.write_json(REPORTS / model / "metrics.json", result)

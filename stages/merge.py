@@ -9,6 +9,11 @@ show something, but nothing that the study asks for) are neither cases nor contr
 out; with `merge.unmapped: negative` they stay, with all labels absent, as multi-label studies want
 it. Images that show nothing stay. Masks that a data set files among its images are left out, unless
 `merge.masks` repeats the works that took them in.
+
+`merge.leave_out_sources` names sources whose images stay out, such as a collection of children among
+adults. `merge.sample` then keeps so many X-rays of a label, those whose patient has the lowest keyed hash: images
+that are added later put out no more than come in, and an X-ray takes its mask along. Labels without
+a number, and images without a label, stay whole.
 """
 
 from __future__ import annotations
@@ -40,12 +45,28 @@ class Params:
     """images whose only findings the map does not name: leave_out, or negative for every label"""
     masks: bool
     """whether masks filed among the images are taken for images, as some older works did"""
+    leave_out_sources: list[str]
+    """sources whose images are left out, as the data sets name them"""
+    sample: dict[str, int] | None
+    """label of the study: how many of its X-rays to keep, drawn under the study's seed; null: all"""
+
+    def __post_init__(self) -> None:
+        for label, count in (self.sample or {}).items():
+            if label not in self.labels:
+                raise ValueError(
+                    f"sample.{label}: the study has no such label: known are {', '.join(self.labels)}"
+                )
+            if count < 1:
+                raise ValueError(f"sample.{label} must be at least 1, not {count}")
 
 
 def merge(
-    manifests: Sequence[pd.DataFrame], settings: Params
+    manifests: Sequence[pd.DataFrame], settings: Params, *, seed: int
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return the joined table with the study's labels, and how many images were left out, by reason."""
+    """Return the joined table with the study's labels, and how many images were left out, by reason.
+
+    Only a sample depends on the `seed`.
+    """
     import pandas as pd
 
     from cxr import manifest
@@ -53,14 +74,78 @@ def merge(
     _check_labels(manifests, settings.labels)
     parts = [_relabelled(part, settings.labels) for part in manifests]
     table = pd.concat([part for part, _ in parts], ignore_index=True)
+    unwanted = _of_sources(table, settings.leave_out_sources)
     unasked = pd.concat([part for _, part in parts], ignore_index=True)
     if settings.unmapped == "negative":
         unasked[:] = False
     masks = (table["kind"] == "mask") & (not settings.masks)
-    left_out = {"with dropped labels": int((unasked & ~masks).sum()), "masks": int(masks.sum())}
-    table = table[~unasked & ~masks].astype(dict.fromkeys(manifest.WHOLE_NUMBERS, "Int64"))
+    left_out = {
+        "with dropped labels": int((unasked & ~masks).sum()),
+        "masks": int(masks.sum()),
+        "of sources left out": int((unwanted & ~unasked & ~masks).sum()),
+    }
+    table = table[~unasked & ~masks & ~unwanted].astype(
+        dict.fromkeys(manifest.WHOLE_NUMBERS, "Int64")
+    )
     table = table.sort_values("image", kind="stable", ignore_index=True)
-    return manifest.check(table, where="merge"), left_out
+    manifest.check(table, where="merge")
+    drawn = sampled(table, settings.sample or {}, seed=seed)
+    left_out["for the sample"] = int((~drawn).sum())
+    return table[drawn].reset_index(drop=True), left_out
+
+
+def sampled(table: pd.DataFrame, counts: Mapping[str, int], *, seed: int) -> pd.Series:
+    """Return which rows stay: of each label in `counts` so many X-rays, with their masks; all others.
+
+    Patients are taken in the order of a hash of their names, whole but for the last one. Files that
+    can't be decoded are not drawn. Raises ValueError if there are fewer than asked for, or if an image
+    has several labels, of which none could say what it counts for.
+    """
+    import pandas as pd
+
+    from cxr import manifest, seeding
+
+    stays = pd.Series(True, index=table.index)
+    if not counts:
+        return stays
+    present = table[manifest.label_columns(table)] == 1
+    _refuse_several(table, present)
+    for label, count in counts.items():
+        rows = table[present[f"{manifest.LABEL_PREFIX}{label}"]]
+        xrays = rows[(rows["kind"] == "image") & (rows["fault"] == "")]
+        if len(xrays) < count:
+            raise ValueError(
+                f"merge.sample.{label}: {count} X-rays are asked for, but {len(xrays)} can be drawn "
+                "from: ask for fewer, bring more, or write null to keep all"
+            )
+        place = {
+            name: seeding.key(seed, "merge", "sample", name) for name in xrays["patient"].unique()
+        }
+        order = sorted(zip(xrays["patient"].map(place), xrays["image"], xrays.index, strict=True))
+        drawn = [row for _, _, row in order[:count]]
+        of_theirs = rows["patient"].isin(xrays.loc[drawn, "patient"])
+        stays[rows.index] = rows.index.isin(drawn) | ((rows["kind"] == "mask") & of_theirs)
+    return stays
+
+
+def _of_sources(table: pd.DataFrame, sources: Sequence[str]) -> pd.Series:
+    """Return which rows are of these sources; raise ValueError for one that no image has."""
+    known = sorted(set(table["source"]))
+    if strange := [source for source in sources if source not in known]:
+        raise ValueError(
+            f"merge.leave_out_sources: no image is of the source {strange[0]!r}: known are "
+            f"{', '.join(known)}"
+        )
+    return table["source"].isin(sources)
+
+
+def _refuse_several(table: pd.DataFrame, present: pd.DataFrame) -> None:
+    several = table["image"][present.sum(axis="columns") > 1]
+    if len(several):
+        raise ValueError(
+            f"merge.sample: {len(several)} images have several labels, first {several.iloc[0]!r}: so "
+            "many of each can't be counted out; write sample: null"
+        )
 
 
 def dropped(manifests: Sequence[pd.DataFrame], labels: Mapping[str, Sequence[str]]) -> list[str]:
@@ -116,13 +201,15 @@ def main() -> str:
 
     from cxr import manifest, params, progress
 
-    settings = params.load(Params, "merge")
+    settings, seed = params.load(Params, "merge"), params.seed()
     datasets = params.value("ingest.datasets")
     progress.say(f"joining {', '.join(datasets)} under the labels {', '.join(settings.labels)}")
     manifests = [_read(dataset) for dataset in datasets]
     if names := dropped(manifests, settings.labels):
         progress.say(f"not named by merge.labels: {', '.join(names)}")
-    table, left_out = merge(manifests, settings)
+    if settings.masks and not any((part["kind"] == "mask").any() for part in manifests):
+        progress.say("merge.masks takes masks for images, but there are none")
+    table, left_out = merge(manifests, settings, seed=seed)
     manifest.write(MANIFEST, table)
     manifest.write_thumbnails(THUMBNAILS, _thumbnails(manifests, datasets, table))
     gaps = [manifest.read_gaps(MANIFESTS / f"{dataset}.gaps.csv") for dataset in datasets]

@@ -4,6 +4,12 @@
 `calibration` is kept for temperatures, `test` is looked at once. Images that can't be decoded or
 have no known label are `excluded`, and so is what would leak: reports/split/plots/bridging.csv
 lists it. See cxr/splitting for the method.
+
+Of k folds each makes a network. Either test goes round (`test: in_turn`): every image is tested
+once, by the network that saw none of its patient. Or test stays (`held_out`), the data set's own
+where it has one, and the mean of the k networks is judged by it: search_val and calibration stay
+too, all other images make k equal pieces, fold i stops early on piece i and trains on the rest.
+Images that the data set marks val are then among them, and `fractions.val` does not count.
 """
 
 from __future__ import annotations
@@ -29,11 +35,11 @@ class Fractions:
     search_val: float
     """ranks the candidates of a search"""
     val: float
-    """stops training early"""
+    """stops training early; with k folds around one test part it is 1/k of train and val"""
     calibration: float
     """fits thresholds and temperatures"""
     test: float
-    """is looked at once; with k folds it is 1/k whatever stands here"""
+    """is looked at once; with k folds in turn it is 1/k whatever stands here"""
 
     def __post_init__(self) -> None:
         shares = dataclasses.astuple(self)
@@ -62,7 +68,9 @@ class Params:
     near_duplicates: bool
     """whether near duplicates (data/near_pairs.csv) stay together as one patient's images do"""
     folds: int
-    """1: one held-out test part; k > 1: k folds, every image is test in exactly one"""
+    """1: one held-out test part and one network; k > 1: k folds and k networks"""
+    test: Literal["in_turn", "held_out"]
+    """of k > 1 folds. in_turn: every image is test in exactly one; held_out: all have one test part"""
     respect_given: bool
     """whether images that the data set itself marks test or val stay test or val"""
     assignments: Assignments | None
@@ -86,6 +94,18 @@ class Params:
         """Return the parts in the order in which a study uses them, each with its share."""
         return dataclasses.asdict(self.fractions)
 
+    @property
+    def held_out(self) -> bool:
+        """Tell whether several folds have one test part."""
+        return self.test == "held_out" and self.folds > 1
+
+    @property
+    def shares_of_a_fold(self) -> dict[str, float]:
+        """Return `shares` as they come out where val goes round."""
+        from cxr.splitting import rotation
+
+        return rotation.in_each_fold(self.shares, self.folds) if self.held_out else self.shares
+
 
 def split(
     manifest: pd.DataFrame,
@@ -101,7 +121,7 @@ def split(
     return parts.split(
         manifest, settings.shares, protocol=settings.protocol, folds=settings.folds, old=old,
         near_pairs=near_pairs if settings.near_duplicates else None, frozen=settings.frozen,
-        respect_given=settings.respect_given, seed=seed,
+        respect_given=settings.respect_given, held_out=settings.held_out, seed=seed,
     )  # fmt: skip
 
 
@@ -115,7 +135,8 @@ def read_old(settings: Params) -> pd.DataFrame | None:
     if not path.is_file():
         raise ValueError(f"{path} of split.assignments is missing: take it back from git")
     return assignments.parse(path.read_bytes(), sha256=settings.assignments.sha256,
-                             folds=settings.folds, shares=settings.shares, where=str(path))  # fmt: skip
+                             folds=settings.folds, held_out=settings.held_out,
+                             shares=settings.shares_of_a_fold, where=str(path))  # fmt: skip
 
 
 def main() -> str:
@@ -131,9 +152,10 @@ def main() -> str:
     manifest, old = manifests.read(Path("data/manifest.csv")), read_old(settings)
     pairs = artifacts.read_csv(Path("data/near_pairs.csv"), keep_default_na=False)
     folds = "one held-out test part" if settings.folds == 1 else f"{settings.folds} folds"
+    folds += " around one test part" if settings.held_out else ""
     progress.say(f"{len(manifest)} images into {folds}, {settings.protocol.replace('_', ' ')}")
     parts, left_out = split(manifest, settings, seed=seed, near_pairs=pairs, old=old)
-    metrics = account.measure(manifest, parts, pairs, left_out, old, shares=settings.shares,
+    metrics = account.measure(manifest, parts, pairs, left_out, old, shares=settings.shares_of_a_fold,
                               protocol=settings.protocol, frozen=settings.frozen)  # fmt: skip
     artifacts.write_csv(Path("data/splits.csv"), parts)
     artifacts.write_json(report / "metrics.json", metrics)

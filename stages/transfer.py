@@ -1,7 +1,8 @@
 """transfer: train one recipe's network on the prepared images, one network per fold of the split.
 
-The network is a timm backbone, from scratch or from a local weight file, or the one that a search
-found for the fold, with a head of our own. Only train and val are seen, val chooses the epoch; a recipe
+The network is a timm backbone, the one that a search found for the fold, or one of the search's families
+that the recipe writes out, with a head of our own; from scratch or from a weight file, which may be
+that of another study's model (`make keep`). Only train and val are seen, val chooses the epoch; a recipe
 with `calibration: temperature` then looks at the calibration images. Test images are left to evaluate.
 """
 
@@ -23,12 +24,26 @@ PREPARED, SEARCHED, MODELS = Path("data/prepared"), Path("data/searched"), Path(
 
 @dataclass(frozen=True, kw_only=True)
 class Searched:
-    """What `backbone_options` says where `backbone` is searched."""
+    """What `backbone_options` says where `backbone` is searched and the network isn't written out."""
 
     search: str
     """a run of search"""
     pick: Literal["evolved", "random", "grid"]
     """which method's network, of those that the search has"""
+
+
+def names_search(recipe: Params) -> bool:
+    """Tell whether the recipe's network is one that a search finds; `family` opens one written out.
+
+    Raises ValueError where it is none and is to start from the weights of a search all the same.
+    """
+    found = recipe.backbone == "searched" and "family" not in recipe.backbone_options
+    if recipe.weights == "searched" and not found:
+        raise ValueError(
+            "weights: searched goes with backbone_options {search, pick}, not with a network that is "
+            "written out: give null, or {file, sha256} as `make keep` prints it"
+        )
+    return found
 
 
 def with_searched(work: list[folds.Task], *, root: Path = SEARCHED) -> list[folds.Task]:
@@ -70,7 +85,7 @@ def main(name: str) -> str:
         recipe, images.index, artifacts.read_csv(Path("data/splits.csv")),
         prepared_folder=PREPARED, seed=params.seed(),
     )  # fmt: skip
-    if recipe.backbone == "searched":
+    if names_search(recipe):
         work = with_searched(work)
     progress.say(
         f"transfer@{name}: {recipe.backbone} {'from its weights' if recipe.weights else 'from scratch'}, "

@@ -1,9 +1,9 @@
-"""Weight files of timm's networks: checked, folded for one grey channel, and taken whole or refused."""
+"""Weight files of timm's networks and of our own: checked, folded for one grey channel, taken whole or refused."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ from cxr.backbones import stem
 AUXILIARY = "AuxLogits"
 """Inception-v3's second classifier, used in its training alone (Szegedy et al. 2016,
 https://arxiv.org/abs/1512.00567): torchvision's own file holds it, timm's on the hub doesn't."""
+OURS, HEAD = "backbone.", "head."
+"""What the tensors of a model of ours (`cxr.training.models`) are named under, each of them."""
 
 
 class Taken(NamedTuple):
@@ -38,12 +40,16 @@ def load_weights(
     The network then answers to a grey image as the file's own does to the image repeated in three
     channels, each normed as `colours` says (None: as the grey one): exactly where that is alike for
     all, up to zero-padded borders elsewhere, see `cxr.backbones.stem`. `partial` takes just the
-    tensors of equal name and shape, for a network that is not the file's own. Raises ValueError on
-    another content than `sha256` names, on a missing or misshapen tensor, and on an unexpected one
-    other than the classifier's; if `partial`, only where no parameter fits.
+    tensors of equal name and shape, for a network that is not the file's own. Of a model of ours the
+    backbone is taken and the head left: grey already, so nothing is folded, and whole, whatever
+    `partial` says. Raises ValueError on another content than `sha256` names, on a missing or misshapen
+    tensor, and on an unexpected one other than the classifier's; if `partial`, only where no
+    parameter fits.
     """
-    config: Mapping[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
     tensors = _read(path, sha256)
+    if is_ours(tensors):
+        return _load_ours(network, path, tensors)
+    config: Mapping[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
     for name in _all(config["first_conv"]):
         stem.fold(tensors, network, name, colours or stem.Norming())
     auxiliary = (AUXILIARY,) if hasattr(network, AUXILIARY) else ()
@@ -53,15 +59,46 @@ def load_weights(
     extra = [k for k in tensors if k not in expected and not k.startswith(classifier)]
     shapes = [k for k in expected if k in tensors and tensors[k].shape != expected[k].shape]
     fitting = {k: v for k, v in tensors.items() if k in expected and k not in shapes}
-    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
-    taken = Taken(sum(size for k, size in sizes.items() if k in fitting), sum(sizes.values()))
+    taken = _taken(network, fitting)
     if taken.taken == 0 if partial else missing or extra or shapes:
-        raise ValueError(
-            f"{path} does not fit the backbone: {len(missing)} tensors missing {missing[:3]}, "
-            f"{len(extra)} unexpected {extra[:3]}, {len(shapes)} of another shape {shapes[:3]}"
-        )
+        raise ValueError(_misfit(path, missing, extra, shapes))
     network.load_state_dict(fitting, strict=False)
     return taken
+
+
+def is_ours(tensors: Collection[str]) -> bool:
+    """Tell by the names of a file's tensors whether it holds a model of ours, backbone and head."""
+    return any(name.startswith(OURS) for name in tensors) and all(
+        name.startswith((OURS, HEAD)) for name in tensors
+    )
+
+
+def _load_ours(network: nn.Module, path: Path, tensors: Mapping[str, torch.Tensor]) -> Taken:
+    """Load the backbone of a model of ours bit for bit; its head answers for other labels."""
+    own = {k.removeprefix(OURS): x for k, x in tensors.items() if k.startswith(OURS)}
+    expected = network.state_dict()
+    missing = [k for k in expected if k not in own]
+    extra = [k for k in own if k not in expected]
+    shapes = [k for k in own if k in expected and own[k].shape != expected[k].shape]
+    if missing or extra or shapes:
+        raise ValueError(
+            f"{_misfit(path, missing, extra, shapes)}; it is named as a model of this project is: write "
+            "the backbone and the backbone_options that `make keep` printed with it"
+        )
+    network.load_state_dict(own)
+    return _taken(network, own)
+
+
+def _taken(network: nn.Module, tensors: Collection[str]) -> Taken:
+    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    return Taken(sum(size for k, size in sizes.items() if k in tensors), sum(sizes.values()))
+
+
+def _misfit(path: Path, missing: list[str], extra: list[str], shapes: list[str]) -> str:
+    return (
+        f"{path} does not fit the backbone: {len(missing)} tensors missing {missing[:3]}, "
+        f"{len(extra)} unexpected {extra[:3]}, {len(shapes)} of another shape {shapes[:3]}"
+    )
 
 
 def _read(path: Path, sha256: str) -> dict[str, torch.Tensor]:

@@ -15,8 +15,9 @@ in, as readers of whole folders do without knowing. A mask without its X-ray sta
 Patients are unknown. An X-ray and its mask, files of one number, are one patient (`covid:1`).
 
 Sources come from the set's own sheets (also .csv or .tsv, with the columns FILE NAME and URL): the
-collection that the URL names. Without sheet or row it is `unknown`. A row without its image is kept,
-at the path where the image should be. Classes nearly equal sources here: DeGrave et al. 2021, "AI
+collection that the URL names. Without sheet or row it is `unknown`, save that of the 10,192 Normal
+X-rays of the last release the numbers 63 to 1403 are known to be Kermany's children (their pixels were
+compared with that set's). A row without its image is kept, at the path where the image should be. Classes nearly equal sources here: DeGrave et al. 2021, "AI
 for radiographic COVID-19 detection selects shortcuts over signal", Nature Machine Intelligence 3.
 """
 
@@ -67,6 +68,9 @@ COLLECTIONS = {
 }
 """How the URLs of the sheets begin (without https://www.), and a short name for what is there."""
 
+CHILDREN = range(63, 1404)
+"""Numbers of the Normal X-rays that are Kermany's children, in the release of 10,192 Normal ones."""
+
 _SPELLINGS = {name.replace("_", ""): name for name in SOURCE.images} | {"covid19": "covid"}
 _KINDS = {"images": "image", "masks": "mask"}
 _SHEET_ENDINGS = (".xlsx", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -95,7 +99,7 @@ def read(root: Path) -> pd.DataFrame:
         )
     files = [file for file in files if file.label in labels]
     _check(root, files)
-    sources = _sources(root, members, labels)
+    sources = _children(files) | _sources(root, members, labels)
     files += _absent(files, sources)
     table = pd.DataFrame(
         {
@@ -171,6 +175,14 @@ def _patients(files: Iterable[_File]) -> list[str]:
     """Return `<class>:<number>` for an X-ray with a mask and for the mask, nothing for the others."""
     masked = {(file.label, file.number) for file in files if file.kind == "mask"}
     return [f"{f.label}:{f.number}" if (f.label, f.number) in masked else "" for f in files]
+
+
+def _children(files: Iterable[_File]) -> dict[tuple[str, int | None], str]:
+    """Return the source of what is known to be children's by its number, where the numbering is known."""
+    numbers = {f.number for f in files if f.label == "normal" and f.kind == "image"}
+    if numbers != set(range(1, SOURCE.images["normal"] + 1)):
+        return {}
+    return {("normal", number): "kermany" for number in CHILDREN}
 
 
 def _sources(

@@ -1,8 +1,10 @@
 """All of a model's results on its test images in one tree of plain numbers, with intervals.
 
-The scores of the folds are pooled: each test image is scored once, by the network that never saw
-its patient. Pooling compares scores of different networks, so AUROC suffers where one network is
-more generous than another; the folds' own values stand beside it. Shapes: see `cxr.metrics`.
+Folds that are test in turn are pooled: each test image is scored once, by the network that never
+saw its patient. Pooling compares scores of different networks, so AUROC suffers where one network is
+more generous than another; the folds' own values stand beside it. Where all folds have one test part,
+an image's score is the mean of their networks', the ensemble's; each network's own values stand
+beside it. Shapes: see `cxr.metrics`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import numpy as np
 
 from cxr.metrics import auroc, calibration, classification, intervals
 
+ENSEMBLE = -1
+"""In the place of a fold: scored by the mean of the networks of all folds."""
 HEADLINES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
 _DECIMALS = 6  # the predictions beside the summary hold every bit
 
@@ -30,7 +34,7 @@ class Scored:
     folds_N: np.ndarray
     sources_N: np.ndarray
     exclusive: bool
-    """One label per image (loss cross_entropy) or any number of them (bce)."""
+    """One label per image (loss cross_entropy) or any number of them (bce, asymmetric)."""
 
     def part(self, chosen_N: np.ndarray) -> Scored:
         """Return the chosen images."""
@@ -46,8 +50,12 @@ def summarise(
     samples: int,
     confidence: float,
     rng: np.random.Generator,
+    members: Scored | None = None,
 ) -> dict[str, Any]:
-    """Return the headline metrics and each label's, with bootstrap intervals; None is undefined."""
+    """Return the headline metrics and each label's, with bootstrap intervals; None is undefined.
+
+    `members` are the test images once for each network, where `scored` is the mean of the networks.
+    """
     point_V = values(scored)
     spread_BV = intervals.bootstrap(
         lambda weights_BN: values(scored, weights_BN), scored.patients_N, samples=samples, rng=rng
@@ -69,7 +77,7 @@ def summarise(
         "confidence": confidence,
         "bootstrap": {"samples": samples, "left_out": undefined},
         "per_label": _per_label(scored, names, found[len(HEADLINES) :]),
-        "per_fold": _groups(scored, scored.folds_N),
+        **_networks(scored, members),
         "per_source": _groups(scored, scored.sources_N),
         "confusion": _confusion(scored),
         "calibration": _calibration(scored),
@@ -111,6 +119,14 @@ def _per_label(
         }
         for i, name in enumerate(names)
     }
+
+
+def _networks(scored: Scored, members: Scored | None) -> dict[str, Any]:
+    """Return the values of each fold, or of each network of an ensemble by itself and their number."""
+    if members is None:
+        return {"per_fold": _groups(scored, scored.folds_N)}
+    found = _groups(members, members.folds_N)
+    return {"ensemble": len(found), "members": found}
 
 
 def _groups(scored: Scored, group_N: np.ndarray) -> dict[str, dict[str, Any]]:

@@ -30,7 +30,6 @@ def protocol(study: Study) -> Html:
     split = study.params.get("split", {})
     lines = []
     if split:
-        folds = split.get("folds", 1)
         lines.append(
             "Images were divided one by one, as some older works did: a patient's images can stand "
             "in several parts, so results are likely too high; labels are spread evenly."
@@ -38,13 +37,7 @@ def protocol(study: Study) -> Html:
             else "Patients never cross parts: all images of a patient, and duplicate images of several "
             "patients, stay together; labels are spread evenly."
         )
-        lines.append(
-            f"{folds} folds: each image is tested once, by the network that did not see "
-            f"{'it' if split.get('protocol') == 'by_image' else 'any image of its patient'}; scores "
-            "of all folds are pooled."
-            if folds > 1
-            else "One held-out test part, looked at once, after the epoch was chosen on val."
-        )
+        lines.append(_folds_words(split))
     if study.searches or study.prunings:
         lines.append(
             "Search and pruning ranked their candidates on search_val, and nothing else did; val "
@@ -67,6 +60,24 @@ def protocol(study: Study) -> Html:
             tag("ul", *(tag("li", line) for line in lines)),
             details("All parameters (params.yaml)", shown),
         ]
+    )
+
+
+def _folds_words(split: Mapping[str, Any]) -> str:
+    """Say which network judges which image."""
+    folds = split.get("folds", 1)
+    if folds == 1:
+        return "One held-out test part, looked at once, after the epoch was chosen on val."
+    if split.get("test") == "held_out":
+        return (
+            f"{folds} folds around one held-out test part: the other images are val in one fold and "
+            f"train in the rest, and what the {folds} networks of a model say of a test image is "
+            "averaged; test was looked at once, after the epochs were chosen on val."
+        )
+    unseen = "it" if split.get("protocol") == "by_image" else "any image of its patient"
+    return (
+        f"{folds} folds: each image is tested once, by the network that did not see {unseen}; scores "
+        "of all folds are pooled."
     )
 
 

@@ -25,10 +25,13 @@ def _model(study: Study, model: Model) -> Html:
         if found["loss"] == "cross_entropy"
         else "findings that combine, each with the threshold of highest F1 on val"
     )
-    if found["folds"] > 1:
+    if "ensemble" in found:
+        size = f"mean of {found['ensemble']} networks, one per fold, together at most {size}"
+    elif found["folds"] > 1:
         size = f"{found['folds']} networks, one per fold, at most {size}"
     line = f"Backbone {found['backbone']}: {size}; {how}."
     extras: list[Html | str] = [_thresholds(found), _groups("fold", "per_fold", found)]
+    extras.append(_members(found))
     extras.append(_groups("source", "per_source", found))
     return tag(
         "article",
@@ -52,11 +55,11 @@ def _origin(study: Study, model: Model) -> list[Html]:
         pieces.append(tag("p", Html(f"What it is: {made}{ran}."), class_="made"))
     exported = study.exports.get(model.name)
     if exported:
-        pieces.append(tag("p", _export_words(exported)))
+        pieces.append(tag("p", _export_words(exported, together="ensemble" in model.result)))
     return pieces
 
 
-def _export_words(found: Mapping[str, Any]) -> str:
+def _export_words(found: Mapping[str, Any], *, together: bool) -> str:
     folds = found.get("folds", 1)
     size = phrases.file_size(found["onnx_bytes"])
     files = f"{folds} files, one per fold, of at most {size}" if folds > 1 else size
@@ -66,7 +69,8 @@ def _export_words(found: Mapping[str, Any]) -> str:
         if found.get("agrees")
         else "not checked against PyTorch"
     )
-    return f"Exported to ONNX: {files}{opset}; {checked}."
+    mean = "; the figures here are of the mean of their scores" if together else ""
+    return f"Exported to ONNX: {files}{opset}; {checked}{mean}."
 
 
 def _per_label(found: Mapping[str, Any]) -> Html:
@@ -123,12 +127,40 @@ def _reliability_table(model: Model) -> Html | str:
 def _thresholds(found: Mapping[str, Any]) -> Html | str:
     if not found.get("thresholds"):
         return ""
-    folds = [f"Fold {i}" for i in range(found["folds"])]
+    together = "ensemble" in found
+    folds = ["All folds"] if together else [f"Fold {i}" for i in range(found["folds"])]
     rows = [
         [phrases.spaced(name), *map(number, found["thresholds"][name])] for name in found["labels"]
     ]
     caption = "A label is present from this score on (highest F1 on val)"
+    if together:
+        caption = (
+            "A label is present from this mean score on (highest F1 on the val images of all folds, "
+            "each scored by the network that did not train on it)"
+        )
     return details("Thresholds", table(caption, ["Label", *folds], rows))
+
+
+def _members(found: Mapping[str, Any]) -> Html | str:
+    """Set what each network of a mean reaches by itself beside the mean."""
+    if "ensemble" not in found:
+        return ""
+    rows = [
+        [f"network of fold {name}", *(number(alone[metric]) for metric in phrases.METRICS)]
+        for name, alone in sorted(found["members"].items(), key=phrases.natural)
+    ]
+    means = [
+        phrases.mean([alone[metric] for alone in found["members"].values()])
+        for metric in phrases.METRICS
+    ]
+    rows.append([tag("em", "mean of these rows"), *(tag("em", number(value)) for value in means)])
+    values = (number(found[metric]["value"]) for metric in phrases.METRICS)
+    rows.append([tag("strong", "mean of the scores"), *(tag("strong", value) for value in values)])
+    caption = (
+        f"Each network by itself and the mean of the {found['ensemble']}, on the same test images"
+    )
+    columns = ["Scored by", *phrases.METRICS.values()]
+    return details("Each network by itself", table(caption, columns, rows))
 
 
 def _groups(word: str, key: str, found: Mapping[str, Any]) -> Html | str:

@@ -48,8 +48,9 @@ def origin(params: Mapping[str, Any], name: str) -> Origin:
         if name not in recipes and run != name and run in runs(params, stage):
             return Origin(kind=kind, recipe=recipe_of(params, stage, run), parent=run)
     recipe = recipe_of(params, "transfer", name)
-    pick = (recipe.get("backbone_options") or {}).get("pick")
-    kind = FOUND.get(str(pick), "evolved") if recipe.get("backbone") == "searched" else "trained"
+    options = recipe.get("backbone_options") or {}
+    found = recipe.get("backbone") == "searched" and "family" not in options  # else written out
+    kind = FOUND.get(str(options.get("pick")), "evolved") if found else "trained"
     return Origin(kind=kind, recipe=recipe, parent=None)
 
 

@@ -19,7 +19,7 @@ def header(study: Study) -> Html:
     lead = (
         f"{runs} model{'s' * (runs != 1)} for chest X-ray classification on {sets or 'its data'}, "
         f"judged on {count(best['images'])} test images of {count(best['patients'])} patients"
-        + (f" in {best['folds']} folds." if best["folds"] > 1 else ".")
+        + _networks_words(best)
     )
     facts = [
         (
@@ -44,6 +44,13 @@ def header(study: Study) -> Html:
         *(tag("p", words, class_="notice", role="note") for words in split_warnings(study.split)),
         tag("dl", *cards, class_="facts"),
     )
+
+
+def _networks_words(best: Mapping[str, Any]) -> str:
+    """Close the first sentence: say over how many folds a model's networks were tested."""
+    if "ensemble" in best:
+        return f", each by the mean of its {best['ensemble']} networks."
+    return f" in {best['folds']} folds." if best["folds"] > 1 else "."
 
 
 def split_warnings(split: Mapping[str, Any]) -> list[str]:
@@ -134,9 +141,15 @@ def _note(study: Study) -> str:
         "intervals overlap much are not clearly different.",
         f"Chance: {phrases.chance_words(best, 'accuracy')}.",
         *([_control_words(study)] if _control(study) else []),
-        "MACs: multiply-accumulates for one image. File: weights of one network.",
+        "MACs: multiply-accumulates for one image. File: weights "
+        f"{'of all networks' if 'ensemble' in best else 'of one network'}.",
     ]
-    if best["folds"] > 1:
+    if "ensemble" in best:
+        sentences.append(
+            f"Each model is the mean of {best['ensemble']} networks: parameters, MACs and file are "
+            f"{best['ensemble']} times those of the largest."
+        )
+    elif best["folds"] > 1:
         sentences.append(
             "Each fold has its own network: parameters, MACs and file are those of the largest."
         )

@@ -17,16 +17,23 @@ import numpy as np
 import pandas as pd
 
 from cxr import seeding
-from cxr.splitting import grouping
-from cxr.splitting.holdout import EXCLUDED, GIVEN_PARTS, brings, claims, conflict
+from cxr.splitting import grouping, rotation
+from cxr.splitting.holdout import EXCLUDED, brings, claims, conflict
 
 
 def parse(
-    content: bytes, *, sha256: str, folds: int, shares: Mapping[str, float], where: str
+    content: bytes,
+    *,
+    sha256: str,
+    folds: int,
+    held_out: bool,
+    shares: Mapping[str, float],
+    where: str,
 ) -> pd.DataFrame:
     """Return the table of an earlier splits.csv: image and a column per fold, all text.
 
-    Raises ValueError that names the file `where` if its hash, its folds or its parts are others.
+    `held_out`: whether its folds have one test part (cxr.splitting.rotation). Raises ValueError that
+    names the file `where` if its hash, its folds, its parts or what its folds test are others.
     """
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise ValueError(
@@ -38,6 +45,10 @@ def parse(
     except ValueError as error:  # not a table, not UTF-8
         raise ValueError(f"{where} is no CSV file: {error}") from None
     _check(table, folds=folds, shares=shares, where=where)
+    if held_out:
+        rotation.fold_up(table, folds, where=where)
+    else:
+        _refuse_tested_twice(table, where=where)
     return table
 
 
@@ -62,6 +73,17 @@ def _check(table: pd.DataFrame, *, folds: int, shares: Mapping[str, float], wher
             )
 
 
+def _refuse_tested_twice(table: pd.DataFrame, *, where: str) -> None:
+    """Raise ValueError where an image is test in several folds: each network would score it."""
+    tested_I = (table.filter(regex="^fold_") == "test").sum(axis=1)
+    twice = table["image"][tested_I > 1]
+    if len(twice):
+        raise ValueError(
+            f"{where}: {len(twice)} images are test in several folds, first {twice.iloc[0]!r}: set "
+            "split.test: held_out, as the study had that made it, or divide anew"
+        )
+
+
 def extend(
     manifest: pd.DataFrame,
     links: grouping.Links,
@@ -70,29 +92,32 @@ def extend(
     *,
     seed: int,
     frozen: Collection[str],
-    respect_given: bool,
+    given: Collection[str],
 ) -> list[pd.DataFrame]:
     """Return part, why and bridge of each image, one table per fold column of `old`.
 
-    `bridge` tells the images that link two parts. Nothing new enters a part of `frozen`. Raises
-    ValueError if no part is left that a new group could go to.
+    `bridge` tells the images that link two parts. Nothing new enters a part of `frozen`. `given` are
+    the parts in which a data set's own list counts. Raises ValueError if no part is left that a new
+    group could go to.
     """
     manifest = manifest.assign(group=grouping.groups(links))
-    brought = brings(manifest, respect_given=respect_given)
+    brought = brings(manifest, given=given)
     usable_I, by_image = grouping.usable(manifest), old.set_index("image")
     folds = [name for name in old.columns if name.startswith("fold_")]
     result = []
     for fold, name in enumerate(folds):
         part_I = by_image[name].reindex(manifest["image"]).fillna(EXCLUDED).to_numpy(object)
-        given_I = manifest["given_split"] if respect_given else pd.Series("", manifest.index)
-        table = _followed(links, part_I, given_I, brought, frozen=frozen)
+        table = _followed(
+            links, part_I, manifest["given_split"], brought, frozen=frozen, given=given
+        )
         is_new_I = (table["part"] == "").to_numpy()
         names_I = grouping.names(links.name_I, grouping.components(links, is_new_I))
         new_I = is_new_I & usable_I
-        new = manifest.assign(group=names_I, given_split=given_I)[new_I]
+        new = manifest.assign(group=names_I)[new_I]
         table.loc[new_I, ["part", "why"]] = _drawn(
-            new, brought[new_I], shares, fold=fold, folds=len(folds), seed=seed, frozen=frozen
-        )
+            new, brought[new_I], shares, fold=fold, folds=len(folds), seed=seed, frozen=frozen,
+            given=given,
+        )  # fmt: skip
         table.loc[~usable_I, ["part", "why"]] = [EXCLUDED, ""]
         result.append(table)
     return result
@@ -105,6 +130,7 @@ def _followed(
     brought: pd.DataFrame,
     *,
     frozen: Collection[str],
+    given: Collection[str],
 ) -> pd.DataFrame:
     """Return part, why and bridge of old images and of those linked to them; part "" for the rest."""
     parts = sorted(set(part_I) - {EXCLUDED})
@@ -119,7 +145,7 @@ def _followed(
     why[bridge_I] = "links " + part[bridge_I]
     for name in parts:
         follows_I = is_new_I & ~bridge_I & (part == name)
-        elsewhere_I = given_I.isin(GIVEN_PARTS) | brought.get(name, False)
+        elsewhere_I = given_I.isin(given) | brought.get(name, False)
         clash_I = follows_I & (given_I != name) & elsewhere_I
         why[clash_I] = conflict(given_I[clash_I], part[clash_I])
         if name in frozen:
@@ -160,9 +186,10 @@ def _drawn(
     folds: int,
     seed: int,
     frozen: Collection[str],
+    given: Collection[str],
 ) -> pd.DataFrame:
     """Return part and why of new groups: where their data set's list says, else by keyed hash."""
-    result = claims(new, respect_given=True)
+    result = claims(new, given=given)
     for part in frozen:
         here_I = result["part"] == part
         result.loc[here_I, "why"] = f"marked {part}, which is frozen"

@@ -1,11 +1,11 @@
-"""Divide a data set once, with what its own lists decide, or into k folds.
+"""Divide a data set once, with what its own lists decide, or into k folds of which each is test.
 
 A division is a table with a row per image: `part`, and `why` an image that could be used is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,17 +22,18 @@ def divide(
     shares: Mapping[str, float],
     *,
     rng: np.random.Generator,
-    respect_given: bool,
+    given: Collection[str],
 ) -> pd.DataFrame:
     """Return part and why of each image; `manifest` has a column group, `shares` says who gets what.
 
-    With `respect_given`, images that their data set marks test or val are placed first. Of a group
-    that stands in a given part only the images named there are used, its others would leak and
-    are excluded. A data set that brings a part gives nothing more to it; others still do: where
-    train, val and test are given, search_val and calibration are taken from train.
+    `given` are those of GIVEN_PARTS in which a data set's own list counts: images that it marks so
+    are placed first. Of a group that stands in a given part only the images named there are used,
+    its others would leak and are excluded. A data set that brings a part gives nothing more to it;
+    others still do: where train, val and test are given, search_val and calibration are taken from
+    train.
     """
-    result = claims(manifest, respect_given=respect_given)
-    brought = brings(manifest, respect_given=respect_given)
+    result = claims(manifest, given=given)
+    brought = brings(manifest, given=given)
     free = manifest[result["part"] == ""]
     for is_brought, rows in free.groupby([brought[part] for part in GIVEN_PARTS], sort=True):
         full = [part for part, yes in zip(GIVEN_PARTS, is_brought, strict=True) if yes]
@@ -42,11 +43,11 @@ def divide(
     return result
 
 
-def claims(manifest: pd.DataFrame, *, respect_given: bool) -> pd.DataFrame:
+def claims(manifest: pd.DataFrame, *, given: Collection[str]) -> pd.DataFrame:
     """Return the part that a data set's own list gives to each image, empty where it is free."""
     part_I = pd.Series("", index=manifest.index, dtype=object)
     for part in GIVEN_PARTS:
-        here_I = (manifest["given_split"] == part) & respect_given
+        here_I = (manifest["given_split"] == part) & (part in given)
         here_I &= part_I == ""  # a group that test holds gives nothing to val
         part_I[here_I.groupby(manifest["group"]).transform("any")] = EXCLUDED
         part_I[here_I] = part
@@ -64,11 +65,11 @@ def conflict(given_I: pd.Series, held_I: pd.Series) -> pd.Series:
     return marked_I + ", but its group stands in " + held_I
 
 
-def brings(manifest: pd.DataFrame, *, respect_given: bool) -> pd.DataFrame:
-    """Tell for each image and given part whether a data set of its group has a list of that part."""
+def brings(manifest: pd.DataFrame, *, given: Collection[str]) -> pd.DataFrame:
+    """Tell for each image and part whether a data set of its group has a list of it that counts."""
     result = pd.DataFrame(index=manifest.index)
     for part in GIVEN_PARTS:
-        here_I = (manifest["given_split"] == part) & respect_given
+        here_I = (manifest["given_split"] == part) & (part in given)
         in_dataset_I = here_I.groupby(manifest["dataset"]).transform("any")
         result[part] = in_dataset_I.groupby(manifest["group"]).transform("any")
     return result
@@ -93,6 +94,6 @@ def folds(
     for number, own in zip(numbers, rngs, strict=True):
         table = pd.DataFrame({"part": "test", "why": ""}, index=manifest.index, dtype=object)
         rest = manifest[tested_in_I != number]
-        table.loc[rest.index] = divide(rest, others, rng=own, respect_given=False)
+        table.loc[rest.index] = divide(rest, others, rng=own, given=())
         result.append(table)
     return result

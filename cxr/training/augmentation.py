@@ -7,6 +7,7 @@ chest X-rays (rotation ±10°, shift 8 %, zoom ±8 %); no vertical flip.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import cv2
@@ -29,10 +30,15 @@ def augment(
     shift_x, shift_y = settings.translate * side * draws[2:4]
     mirror = -1.0 if settings.flip and rng.random() < 0.5 else 1.0
     x, y = _grid(side)
-    cosine, sine = np.cos(angle) / zoom, np.sin(angle) / zoom
-    centre = (side - 1) / 2
-    from_x = mirror * (cosine * x + sine * y) + centre + shift_x
-    from_y = cosine * y - sine * x + centre + shift_y
+    # in steps of 1/32 pixel from here on: 32 is a power of two, so no bit of the sums changes by it
+    cosine, sine = (_FRACTIONS * f(angle) / zoom for f in (np.cos, np.sin))
+    centre = _FRACTIONS * ((side - 1) / 2)
+    from_x, from_y = cosine * x + sine * y, cosine * y - sine * x
+    from_x *= mirror
+    from_x += centre
+    from_x += _FRACTIONS * shift_x
+    from_y += centre
+    from_y += _FRACTIONS * shift_y
     moved = cv2.remap(
         image_HW,
         *_fixed_point(from_x, from_y),
@@ -44,6 +50,12 @@ def augment(
     )
 
 
+def is_still(settings: Augmentation) -> bool:
+    """Tell whether `augment` returns every image as it is."""
+    values = dataclasses.asdict(settings)
+    return not any(value for name, value in values.items() if name != "border")
+
+
 @functools.lru_cache(maxsize=4)
 def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixel coordinates from the centre, x (1, side) and y (side, 1)."""
@@ -52,11 +64,15 @@ def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fixed_point(from_x: np.ndarray, from_y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return cv2's pair of maps: whole pixels int16 (H, W, 2) and index of the fraction uint16 (H, W)."""
-    whole = np.rint(np.stack([from_x, from_y], axis=-1) * _FRACTIONS).astype(np.int32)
-    fraction = whole & (_FRACTIONS - 1)
-    index = fraction[..., 1] * _FRACTIONS + fraction[..., 0]
-    return (whole >> 5).astype(np.int16), index.astype(np.uint16)
+    """Return cv2's pair of maps: whole pixels int16 (H, W, 2) and index of the fraction uint16 (H, W).
+
+    The places (H, W) come in steps of 1/32 pixel and are rounded where they stand.
+    """
+    whole = np.empty((*from_x.shape, 2), np.int16)
+    x, y = (np.rint(along, out=along).astype(np.int32) for along in (from_x, from_y))
+    whole[..., 0], whole[..., 1] = x >> 5, y >> 5
+    index = ((y & (_FRACTIONS - 1)) << 5) | (x & (_FRACTIONS - 1))
+    return whole, index.astype(np.uint16)
 
 
 def _table(brightness: float, contrast: float) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cxr import seeding
-from cxr.training.augmentation import augment
+from cxr.training.augmentation import augment, is_still
 from cxr.training.network import Network
 from cxr.training.recipe import Augmentation, Recipe
 
@@ -113,12 +113,20 @@ def epoch_batches(
     """Yield (positions (B,), augmented images uint8 (B, H, W)) once through the images, see `order`."""
     drawn = order(len(images_NHW), batch_size=batch_size, seed=seed, stream=stream, epoch=epoch)
     for positions in drawn:
-        changed = [
-            augment(
-                images_NHW[position],
-                augmentation,
-                rng=seeding.stream(seed, *stream, "augment", epoch, int(position)),
-            )
-            for position in positions
+        own = (*stream, "augment", epoch)
+        yield positions, changed(images_NHW, positions, augmentation, seed=seed, stream=own)
+
+
+def changed(
+    images_NHW: np.ndarray, positions: np.ndarray, augmentation: Augmentation,
+    *, seed: int, stream: tuple[str | int, ...],
+) -> np.ndarray:  # fmt: skip
+    """Return the images at `positions`, augmented: uint8 (B, H, W), each under its own stream."""
+    if is_still(augmentation):
+        return images_NHW[positions]
+    return np.stack(
+        [
+            augment(images_NHW[i], augmentation, rng=seeding.stream(seed, *stream, i))
+            for i in positions.tolist()
         ]
-        yield positions, np.stack(changed)
+    )

@@ -24,11 +24,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from cxr import artifacts, progress, scratch, seeding
+from cxr import artifacts, progress, scratch
 from cxr.training import batches, frozen
-from cxr.training.augmentation import augment
+from cxr.training.augmentation import is_still
 from cxr.training.network import Network
-from cxr.training.recipe import Augmentation, Recipe
+from cxr.training.recipe import Recipe
 
 FOLDER = Path("data/.scratch/features")
 """Where features lie while a training needs them."""
@@ -63,7 +63,7 @@ class Features:
         self.cut = frozen.cut(network, size_px=train_NHW.shape[-1])
         self.recipe, self.train_NHW, self.val_NHW = recipe, train_NHW, val_NHW
         self.seed, self.stream, self.folder = seed, stream, folder
-        self.still = _is_still(recipe.augmentation)
+        self.still = is_still(recipe.augmentation)
         self._weights = _digest(*(x.numpy() for x in self.cut.below.state_dict().values()))
         self._open: dict[str, tuple[Path, np.ndarray]] = {}
 
@@ -100,15 +100,11 @@ class Features:
         images, recipe = len(self.train_NHW), self.recipe
         size = min(recipe.batch_size, images)
         for first in range(0, images, size):
-            changed = [
-                augment(
-                    self.train_NHW[i],
-                    recipe.augmentation,
-                    rng=seeding.stream(self.seed, *self.stream, "view", view, i),
-                )
-                for i in (at % images for at in range(first, first + size))
-            ]
-            yield batches.normalise(np.stack(changed), mean=recipe.mean, std=recipe.std)
+            changed = batches.changed(
+                self.train_NHW, np.arange(first, first + size) % images, recipe.augmentation,
+                seed=self.seed, stream=(*self.stream, "view", view),
+            )  # fmt: skip
+            yield batches.normalise(changed, mean=recipe.mean, std=recipe.std)
 
     def _features(
         self, name: str, images_NHW: np.ndarray, inputs: Iterator[torch.Tensor]
@@ -141,12 +137,6 @@ class Features:
                 settings += [dataclasses.asdict(recipe.augmentation), self.seed, self.stream]
         words = artifacts.canonical_json(settings), _digest(images_NHW)
         return scratch.key(*words, code=("cxr",))
-
-
-def _is_still(augmentation: Augmentation) -> bool:
-    """Tell whether augmented images are the images themselves."""
-    values = dataclasses.asdict(augmentation)
-    return not any(value for name, value in values.items() if name != "border")
 
 
 def _digest(*arrays: np.ndarray) -> str:

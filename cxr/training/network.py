@@ -31,7 +31,8 @@ def build(recipe: Recipe, *, labels: int, seed: int, fold: int, pretrained: bool
     """Build the recipe's network with keyed initial weights; `pretrained` loads its weight file too.
 
     The file is a local one or the hub's, which is fetched unless it is cached. A searched network
-    takes from it what fits it, any other must fit whole. How the colours of its training were normed
+    takes from timm's what fits it; any other must fit whole, and so must every network that takes up
+    a model of ours, whose head stays behind. How the colours of its training were normed
     is known by the tag of the hub's name, or of the backbone's for a local file; without a tag they
     count as normed as the grey input is. Weights that a search left (`weights: searched`) are the
     caller's to load: they are no file that the recipe could name.

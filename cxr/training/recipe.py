@@ -11,7 +11,7 @@ Loss = Literal["cross_entropy", "bce", "asymmetric"]
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A local safetensors file under timm's names, bound to its content."""
+    """A local safetensors file, under timm's names or kept of a model of ours, bound to its content."""
 
     file: str
     """path under the project, e.g. data/raw/weights/mobilenetv2_035.safetensors"""
@@ -114,7 +114,7 @@ class Recipe:
     backbone: str
     """a timm name, a paper's (cxr/backbones/names.py), or searched: a network of the search's families"""
     backbone_options: dict[str, Any]
-    """passed to timm.create_model; VGG takes pre_logits: false; for searched what to take up"""
+    """passed to timm.create_model; VGG takes pre_logits: false; for searched which search's, or the network itself"""
     weights: Weights | Hub | Literal["searched"] | None
     """null: from scratch; a local file; timm's hub; searched: those that the search trained"""
     mean: float

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from cxr import artifacts, backbones, numerics
+from cxr import artifacts, backbones, numerics, seeding
+from cxr.backbones import weights
 from cxr.backbones.names import PAPERS, timm_name
 from cxr.backbones.weights import file_sha256
+from cxr.training import loop, models
+from cxr.training.network import build
+from cxr.training.recipe import Recipe
+from tests.architectures.cases import cells, mobile, stage
 from tests.backbones import colour
+from tests.training.recipes import tiny
 
 numerics.exact_torch()
 SIZE_PX = 96
@@ -136,3 +144,94 @@ def test_a_file_that_is_grey_already_is_taken_as_it_is(tmp_path):
     backbones.load_weights(network, path, sha256=colour.write(path, tensors))
     assert all(torch.equal(x, tensors[name]) for name, x in network.state_dict().items())
     assert artifacts.read_tensors(path)["conv_stem.weight"].shape[1] == 1
+
+
+OURS: dict[str, dict[str, Any]] = {
+    "timm": {"backbone": "mobilenetv2_035"},
+    "searched": {"backbone": "searched", "backbone_options": cells(stage(width=8), stage("dense"))},
+    "searched, mobile": {"backbone": "searched", "backbone_options": mobile()},
+    "timm, slim": {"backbone": "resnet10t", "backbone_options": {"channels": [8, 16, 24, 32]}},
+}
+HEADS = {"kind": "mlp", "hidden": [8], "dropout": 0.0}
+
+
+def kept(folder: Path, recipe: Recipe) -> Path:
+    """Train a network for two labels by a step and save it as a study does; return its weight file."""
+    network = build(recipe, labels=2, seed=1, fold=0)
+    images = seeding.stream(1, "toy").integers(0, 256, size=(8, 32, 32), dtype=np.uint8)
+    part = loop.Part(images, np.eye(2, dtype=np.float32)[np.arange(8) % 2])
+    fitted = loop.fit(network, recipe, train=part, val=part, seed=1, stream=("test",), steps=1)
+    saved = models.Saved(fitted, recipe.backbone_options, {}, 1.0)
+    models.save(folder, recipe, [saved], labels=["a", "b"], size_px=32)
+    return folder / "fold-0.safetensors"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_network_of_ours_starts_another_bit_for_bit_under_a_head_of_its_own(tmp_path, name):
+    path = kept(tmp_path / "model", tiny(**OURS[name]))
+    weights = {"file": str(path), "sha256": file_sha256(path)}
+    other = {**OURS[name], "head": HEADS, "mean": 0.3, "std": 0.1}
+    scratch = build(tiny(**other), labels=3, seed=2, fold=0).state_dict()
+    found = build(tiny(**other, weights=weights), labels=3, seed=2, fold=0).state_dict()
+    source = artifacts.read_tensors(path)
+    body = {name for name in found if name.startswith("backbone.")}
+    assert body == {name for name in source if name.startswith("backbone.")}
+    assert all(torch.equal(found[name], source[name]) for name in body)
+    assert not torch.equal(*(x["backbone." + _stem(tmp_path)] for x in (found, scratch)))
+    fresh = found.keys() - body
+    assert len(fresh) == 4 and all(torch.equal(found[name], scratch[name]) for name in fresh)
+
+
+def _stem(folder: Path) -> str:
+    """Return the name of the first convolution's weights in the kept model."""
+    network = models.load(folder / "model", 0).network
+    convs = [k for k, x in network.backbone.named_modules() if isinstance(x, nn.Conv2d)]
+    return f"{convs[0]}.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (mobile(widths=(8, 8, 16, 24, 32, 56, 120)), r"0 tensors missing \[\], 0 unexpected \[\], [1-9]"),
+        (mobile(depths=(1, 2, 3, 4, 3, 3, 2)), r"[1-9]\d* tensors missing \['blocks\.6\.1\."),
+        (mobile(depths=(1, 2, 3, 4, 3, 2, 1)), r"[1-9]\d* unexpected \['blocks\.5\.2\."),
+    ],
+)  # fmt: skip
+def test_a_network_of_ours_is_taken_whole_or_not_at_all_though_a_searched_one_may_take_parts(
+    tmp_path, change, message
+):
+    """timm's file of the same tensors is taken in part; of ours what fits not is an error."""
+    path = kept(tmp_path / "model", tiny(backbone="searched", backbone_options=mobile()))
+    source, timms = artifacts.read_tensors(path), tmp_path / "timm.safetensors"
+    body = {k.removeprefix("backbone."): x for k, x in source.items() if "backbone." in k}
+    digests = {path: file_sha256(path), timms: colour.write(timms, body)}
+    network = backbones.create("searched", options=change, seed=3, stream=("test",))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(ValueError, match=rf"{message}.*options that `make keep` printed with it"):
+        backbones.load_weights(network, path, sha256=digests[path], partial=True)
+    assert all(torch.equal(x, before[name]) for name, x in network.state_dict().items())
+    taken, everything = backbones.load_weights(network, timms, sha256=digests[timms], partial=True)
+    assert taken > 0 and (taken < everything or "unexpected" in message)
+
+
+def test_what_a_file_of_timms_may_lack_or_have_more_a_network_of_ours_may_not(tmp_path):
+    """Counts of batches, a classifier, a stem in colour."""
+    source = {f"backbone.{name}": x for name, x in small().state_dict().items()}
+    source |= {"head.1.weight": torch.zeros(2, 1280), "head.1.bias": torch.zeros(2)}
+    path, counted = tmp_path / "w.safetensors", "backbone.bn1.num_batches_tracked"
+    taken, everything = backbones.load_weights(small(), path, sha256=colour.write(path, source))
+    assert taken == everything
+    stem = source["backbone.conv_stem.weight"].repeat(1, 3, 1, 1)
+    for message, faulty in {
+        r"1 tensors missing \['bn1\.num_batches_tracked'\]": {k: x for k, x in source.items() if k != counted},
+        r"1 unexpected \['classifier\.bias'\]": {**source, "backbone.classifier.bias": torch.zeros(2)},
+        r"1 of another shape \['conv_stem\.weight'\]": {**source, "backbone.conv_stem.weight": stem},
+    }.items():  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            backbones.load_weights(small(), path, sha256=colour.write(path, faulty))
+
+
+def test_a_model_of_ours_is_told_by_the_names_of_all_its_tensors():
+    assert weights.is_ours(["backbone.conv.weight", "head.1.bias"])
+    for names in ([], ["head.fc.weight"], ["backbone.conv.weight", "classifier.bias"], ["conv_stem"]):  # fmt: skip
+        assert not weights.is_ours(names)

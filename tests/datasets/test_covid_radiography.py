@@ -212,6 +212,21 @@ def test_two_sheets_of_one_class_are_refused(tmp_path):
         covid_radiography.read(tmp_path)
 
 
+def test_children_are_known_by_number_where_the_numbering_is(tmp_path):
+    make(tmp_path, "COVID/COVID-1.png", "COVID/COVID-100.png")
+    make(tmp_path, *(f"Normal/images/Normal-{n}.png" for n in range(1, 10_193)))
+    sources = dict(rows(tmp_path, "image", "source"))
+    children = {name for name, source in sources.items() if source == "kermany"}
+    assert children == {f"Normal/images/Normal-{n}.png" for n in range(63, 1404)}
+    assert set(sources.values()) == {"kermany", "unknown"}
+    sheet = f"FILE NAME,URL\nNormal-63,{RSNA}\n"  # a sheet knows better
+    (tmp_path / "Normal.metadata.csv").write_text(sheet)
+    assert dict(rows(tmp_path, "image", "source"))["Normal/images/Normal-63.png"] == "rsna"
+    (tmp_path / "Normal.metadata.csv").unlink()
+    (tmp_path / "Normal/images/Normal-5000.png").unlink()  # another numbering, for all one knows
+    assert {source for _, source in rows(tmp_path, "image", "source")} == {"unknown"}
+
+
 def test_real_set_has_its_two_classes_whole():
     folder = os.environ.get("CXR_REAL_DATA")
     if not folder:
@@ -222,4 +237,5 @@ def test_real_set_has_its_two_classes_whole():
     assert counts == {name: covid_radiography.SOURCE.images[name] for name in counts}
     assert len(table) == 13_808
     assert set(table["image"]) | {"SOURCE.md", "labels.csv.gz"} == set(archives.members(root))
-    assert (set(table["kind"]), set(table["source"]), set(table["patient"])) == ({"image"}, {"unknown"}, {""})  # fmt: skip
+    assert (set(table["kind"]), set(table["patient"])) == ({"image"}, {""})
+    assert table["source"].value_counts().to_dict() == {"unknown": 12_467, "kermany": 1_341}

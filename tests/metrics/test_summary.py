@@ -102,6 +102,26 @@ def test_folds_and_sources_stand_by_themselves():
     assert result["per_source"]["one"]["accuracy"] is not None
 
 
+def test_networks_of_a_mean_stand_by_themselves_and_change_nothing_else():
+    alone = [_scored(seed=seed) for seed in (1, 2)]
+    whole = _scored(folds_N=np.full(120, summary.ENSEMBLE))
+    twice = [np.concatenate([getattr(one, key) for one in alone])
+             for key in ("labels_NL", "scores_NL", "decided_NL", "patients_N", "sources_N")]  # fmt: skip
+    members = summary.Scored(
+        labels_NL=twice[0], scores_NL=twice[1], decided_NL=twice[2], patients_N=twice[3],
+        sources_N=twice[4], folds_N=np.repeat([0, 1], 120), exclusive=True,
+    )  # fmt: skip
+    rng = seeding.stream(3, "bootstrap")
+    result = summary.summarise(whole, "abc", samples=60, confidence=0.95, rng=rng, members=members)
+    plain = _summarise(_scored())
+    assert result.pop("ensemble") == 2
+    found, per_fold = result.pop("members"), plain.pop("per_fold")
+    assert result == plain and len(per_fold) == 2
+    for one, own in zip(alone, found.values(), strict=True):
+        values = _summarise(one)
+        assert own == {"images": 120, **{key: values[key]["value"] for key in summary.HEADLINES}}
+
+
 def test_chance_is_the_majority_rate():
     scored = _scored()
     share = scored.labels_NL.mean(axis=0).max()

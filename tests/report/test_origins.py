@@ -44,6 +44,8 @@ def test_a_model_is_described_by_the_parameters(name, words):
          "found by search s , fine-tuned from the weights of its search"),
         ({"backbone": "searched", "backbone_options": {"search": "s", "pick": "grid"}, "weights": None},
          "the best of the grid of search s , trained from scratch"),
+        ({"backbone": "searched", "backbone_options": {"family": "cells"}, "weights": {"file": "a/kept.safetensors"}},
+         "fine-tuned from the weights in kept.safetensors"),
     ],
 )  # fmt: skip
 def test_a_recipe_tells_where_training_started(recipe, words):

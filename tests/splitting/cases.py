@@ -21,8 +21,8 @@ def split(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Call parts.split with plain settings, of which `options` changes some."""
     settings: dict[str, Any] = {
-        "protocol": "by_patient", "near_pairs": None, "folds": 1, "respect_given": True, "old": None,
-        "frozen": [], "seed": 7,
+        "protocol": "by_patient", "near_pairs": None, "folds": 1, "held_out": False, "respect_given": True,
+        "old": None, "frozen": [], "seed": 7,
     }  # fmt: skip
     return parts.split(manifest, shares or SIDES, **(settings | options))
 

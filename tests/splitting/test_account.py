@@ -31,6 +31,17 @@ def test_every_image_is_counted_once():
     assert metrics["assignments"] is None and metrics["warnings"] == []
 
 
+def test_around_one_test_part_every_fold_has_the_same_held_out_counts_and_what_is_lost_is_lost_in_all():
+    manifest = factories.manifest(200)
+    manifest["given_split"] = ["val"] * 101 + ["test"] * 99  # a patient on both sides
+    metrics = measure(manifest, cases.pairs(manifest), folds=4, held_out=True)
+    assert [parts["test"]["images"] for parts in metrics["folds"].values()] == [99] * 4
+    assert [parts["excluded"]["images"] for parts in metrics["folds"].values()] == [1] * 4
+    assert sum(parts["val"]["images"] for parts in metrics["folds"].values()) == 100
+    assert metrics["bridging"]["images"] == 1 and list(metrics["bridging"]["why"].values()) == [4]
+    assert metrics["warnings"] == []
+
+
 def test_near_duplicates_are_counted_and_where_they_are_kept_together_none_crosses():
     manifest = factories.manifest(200)
     near = cases.pairs(manifest, (0, 10), (0, 1), (20, 30))  # 0 and 1 are one patient already

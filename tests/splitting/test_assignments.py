@@ -224,13 +224,19 @@ def test_a_file_of_another_form_is_refused(text, folds, words):
     content = text.encode()
     sha256 = hashlib.sha256(content).hexdigest()
     with pytest.raises(ValueError, match=words):
-        assignments.parse(content, sha256=sha256, folds=folds, shares=SIDES, where="s.csv")
+        assignments.parse(
+            content, sha256=sha256, folds=folds, held_out=False, shares=SIDES, where="s.csv"
+        )
 
 
 def test_a_changed_file_is_refused_and_the_right_one_read():
     content = b"image,group,fold_0\n001,g,train\nNA,h,excluded\n"
     sha256 = hashlib.sha256(content).hexdigest()
-    table = assignments.parse(content, sha256=sha256, folds=1, shares=SIDES, where="s.csv")
+    table = assignments.parse(
+        content, sha256=sha256, folds=1, held_out=False, shares=SIDES, where="s.csv"
+    )
     assert table["image"].tolist() == ["001", "NA"]
     with pytest.raises(ValueError, match=rf"s.csv has sha256 \w+, split.assignments says {sha256}"):
-        assignments.parse(content + b"\n", sha256=sha256, folds=1, shares=SIDES, where="s.csv")
+        assignments.parse(
+            content + b"\n", sha256=sha256, folds=1, held_out=False, shares=SIDES, where="s.csv"
+        )

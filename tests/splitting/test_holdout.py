@@ -20,9 +20,8 @@ def grouped(manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest.assign(group=grouping.groups(grouping.by_patient(manifest)))
 
 
-def divide(manifest: pd.DataFrame, *, respect_given: bool = True) -> pd.Series:
-    table = holdout.divide(grouped(manifest), SHARES, rng=rng(), respect_given=respect_given)
-    return table["part"]
+def divide(manifest: pd.DataFrame, *, given: tuple[str, ...] = holdout.GIVEN_PARTS) -> pd.Series:
+    return holdout.divide(grouped(manifest), SHARES, rng=rng(), given=given)["part"]
 
 
 def test_given_parts_stay_and_the_rest_is_shared_among_the_others():
@@ -31,7 +30,7 @@ def test_given_parts_stay_and_the_rest_is_shared_among_the_others():
     parts = divide(manifest)
     assert (parts[300:] == "test").all() and not (parts[:300] == "test").any()
     assert (parts[:300] == "train").mean() == pytest.approx(0.56 / 0.8, abs=0.01)
-    ignored = divide(manifest, respect_given=False)
+    ignored = divide(manifest, given=())
     assert (ignored[:300] == "test").mean() == pytest.approx(0.2, abs=0.02)
 
 
@@ -44,13 +43,25 @@ def test_where_all_three_are_given_train_alone_gives_what_the_lists_lack():
     assert (parts[:280] == "search_val").mean() == pytest.approx(0.08 / 0.68, abs=0.01)
 
 
+def test_a_list_that_does_not_count_takes_nothing_and_keeps_no_one_out():
+    manifest = factories.manifest(400)
+    manifest["given_split"] = ["train"] * 280 + ["val"] * 41 + ["test"] * 79  # a patient crosses
+    table = holdout.divide(grouped(manifest), SHARES, rng=rng(), given=("test",))
+    assert (table["part"][321:] == "test").all() and set(table["part"][280:320]) == {
+        "train", "search_val", "val", "calibration",
+    }  # fmt: skip
+    assert table["why"][table["why"] != ""].to_dict() == {
+        320: "marked val, but its group stands in test"
+    }
+
+
 def test_the_rest_of_a_group_in_a_given_part_is_excluded_with_the_reason():
     manifest = factories.manifest(400)
     manifest["given_split"] = ["train"] * 201 + ["val"] * 98 + ["test"] * 101  # two patients cross
     manifest.loc[7, "pixels_sha256"] = manifest["pixels_sha256"][390]  # as PneumoniaMNIST has them
     manifest.loc[0, "given_split"] = ""
     manifest.loc[1, "pixels_sha256"] = manifest["pixels_sha256"][250]
-    table = holdout.divide(grouped(manifest), SHARES, rng=rng(), respect_given=True)
+    table = holdout.divide(grouped(manifest), SHARES, rng=rng(), given=holdout.GIVEN_PARTS)
     lost = table[table["part"] == holdout.EXCLUDED]
     assert lost["why"].to_dict() == {
         0: "without a mark, but its group stands in val",

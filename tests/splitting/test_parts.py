@@ -5,7 +5,7 @@ import pytest
 
 from tests import factories
 from tests.splitting import cases
-from tests.splitting.cases import SHARES
+from tests.splitting.cases import SHARES, SIDES
 
 
 def test_rows_are_sorted_and_their_order_decides_nothing():
@@ -43,7 +43,14 @@ def test_the_reason_stands_beside_what_its_own_list_would_leak():
 def test_folds_with_given_parts_and_empty_parts_are_refused():
     manifest = factories.manifest(40)
     manifest.loc[:3, "given_split"] = "val"
-    with pytest.raises(ValueError, match=r"split.folds is 4, but toy marks 4 images as test or v"):
+    with pytest.raises(
+        ValueError,
+        match=r"split.folds is 4, but toy marks 4 images as test or v.*test: held_out, so",
+    ):
         cases.split(manifest, folds=4)
     with pytest.raises(ValueError, match=r"fold_0: nothing in .*too few; set split\.fractions\."):
         cases.split(manifest[:6], SHARES)
+    with pytest.raises(
+        ValueError, match=r"fold_5: nothing in val: .* few; lower split\.folds or b"
+    ):
+        cases.split(manifest[:12], SIDES, folds=6, held_out=True)

@@ -12,9 +12,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from cxr import artifacts
+from cxr.backbones.weights import file_sha256
 from cxr.training import models
+from tests.architectures.cases import cells
+from tests.pruning import parents
 from tests.stages.test_transfer import ROOT, make_project
-from tests.training.recipes import TINY
+from tests.training.recipes import TINY, tiny
 
 RECIPE = {**TINY, "epochs": 1}
 LESSON = {"weight": 0.8, "temperature": 2.0}
@@ -91,6 +94,38 @@ def test_a_teacher_of_other_labels_is_refused(tmp_path):
     assert (
         "data/models/big has labels ['a', 'c'], data/models/small has ['a', 'b']" in failed.stderr
     )
+
+
+def test_a_student_that_started_from_kept_weights_starts_from_them_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_WORKERS", "1")
+    make_project(tmp_path)
+    kept = parents.save(tmp_path / "data/models/big", tiny(), folds=2) / "fold-1.safetensors"
+    weights = {"file": str(kept), "sha256": file_sha256(kept)}
+    distill = {"teacher": "big", "recipes": {"small": {**LESSON, "weight": 0.0}}}
+    transfer = {"recipes": {"small": {**RECIPE, "weights": weights}}}
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML().dump({"seed": 7, "transfer": transfer, "distill": distill}, file)
+    for name in ("transfer", "distill"):
+        done = stage(tmp_path, name, "small")
+        assert done.returncode == 0, done.stderr
+    assert model(tmp_path, "small") == model(tmp_path, "small-taught")
+
+
+def test_a_student_that_started_from_the_weights_of_a_search_is_refused(tmp_path):
+    """Without the preflight, as under a plain `dvc repro`: it would start from scratch unnoticed."""
+    make_project(tmp_path)
+    found = {"backbone": "searched", "backbone_options": {"search": "s", "pick": "evolved"}}
+    recipe = tiny(**found, weights="searched")
+    parents.save(tmp_path / "data/models/small", recipe, folds=2, options=[cells()] * 2)
+    parents.save(tmp_path / "data/models/big", tiny(), folds=2)
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML().dump({"seed": 7, "distill": {"teacher": "big", "recipes": {"small": LESSON}}}, file)
+    failed = stage(tmp_path, "distill", "small")
+    assert failed.returncode == 1 and "Traceback" not in failed.stderr
+    words = "data/models/small started from the weights that its search left, and distill would"
+    cure = "write `weights: null` into transfer.recipes.small, or take that run out of distill.runs"
+    assert words in failed.stderr and cure in failed.stderr
+    assert not (tmp_path / "data/models/small-taught").exists()
 
 
 @pytest.mark.parametrize("change", [{"weight": 1.5}, {"temperature": 0.0}])

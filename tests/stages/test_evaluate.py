@@ -1,14 +1,24 @@
-"""evaluate: pooling over folds, thresholds from val only, the same bytes twice."""
+"""evaluate: pooling over folds or their mean, thresholds from val only, the same bytes twice."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cxr import artifacts, seeding
+from cxr import artifacts, numerics, prepared, seeding
+from cxr.metrics import auroc, classification
+from cxr.training import loop, models
+from cxr.training.network import build
 from stages import evaluate as stage
+from tests.architectures import cases
+from tests.training.recipes import tiny
 
+numerics.exact_torch()
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = stage.Params(bootstrap_samples=30, confidence=0.9)
 
 
@@ -28,9 +38,13 @@ def _predictions(images=60, *, exclusive=True):
     return pd.DataFrame(table | {f"score:{name}": scores[:, i] for i, name in enumerate("ab")})
 
 
+def _predicted(predictions, thresholds=None):
+    return stage.Predicted(table=predictions, thresholds_FL=thresholds)
+
+
 def _evaluate(predictions, thresholds=None):
     rng = seeding.stream(1, "bootstrap")
-    return stage.evaluate(predictions, thresholds, settings=SETTINGS, rng=rng)
+    return stage.evaluate(_predicted(predictions, thresholds), None, settings=SETTINGS, rng=rng)
 
 
 def test_the_highest_score_decides_without_thresholds():
@@ -45,7 +59,7 @@ def test_the_highest_score_decides_without_thresholds():
 def test_each_fold_decides_by_its_own_thresholds():
     predictions = _predictions(exclusive=False)
     all_then_none = np.array([[0.0, 0.0], [1.1, 1.1]])
-    case = stage.scored(predictions, all_then_none)
+    case = stage.scored(_predicted(predictions, all_then_none))
     np.testing.assert_array_equal(case.decided_NL.all(axis=1), predictions["fold"] == 0)
     assert _evaluate(predictions, all_then_none)["confusion"] is None
 
@@ -61,7 +75,7 @@ def test_the_same_bytes_twice(tmp_path):
     predictions = _predictions()
     for name in ("first", "second"):
         result = _evaluate(predictions) | {"labels": ["a", "b"]}
-        stage.draw(tmp_path / name, result, stage.scored(predictions, None), model="toy")
+        stage.draw(tmp_path / name, result, stage.scored(_predicted(predictions)), model="toy")
         artifacts.write_json(tmp_path / name / "metrics.json", result)
     first = {path.name: path.read_bytes() for path in (tmp_path / "first").iterdir()}
     assert set(first) == {
@@ -101,11 +115,12 @@ def calls(monkeypatch):
 def test_test_images_are_scored_by_the_network_of_their_fold(calls):
     index = _index()
     splits = _splits(index, ["test"] * 4 + ["train"] * 8, ["train"] * 8 + ["test"] * 4)
-    found, thresholds = stage.predict(
+    predicted, members = stage.predict(
         Path("data/models/toy"), Path("x"), index, splits, loss="cross_entropy"
     )
+    found = predicted.table
     assert calls == [("toy", 0, [0, 1, 2, 3]), ("toy", 1, [8, 9, 10, 11])]
-    assert thresholds is None
+    assert predicted.thresholds_FL is None and members is None
     assert list(found.columns) == [
         "image", "patient", "source", "fold", "label:a", "label:b", "score:a", "score:b",
     ]  # fmt: skip
@@ -113,17 +128,22 @@ def test_test_images_are_scored_by_the_network_of_their_fold(calls):
     np.testing.assert_allclose(found["score:a"], [0, 0.01, 0.02, 0.03, 0.58, 0.59, 0.6, 0.61])
 
 
+def _thresholds(index, splits, loss="bce"):
+    predicted, _ = stage.predict(Path("m"), Path("x"), index, splits, loss=loss)
+    return predicted.thresholds_FL
+
+
 def test_thresholds_come_from_val_and_do_not_move_with_test_labels(calls):
     index = _index()
     splits = _splits(index, ["test"] * 4 + ["val"] * 8)
-    _, thresholds = stage.predict(Path("m"), Path("x"), index, splits, loss="bce")
+    thresholds = _thresholds(index, splits)
     changed = index.copy()
     changed.loc[:3, ["label:a", "label:b"]] = 1 - changed.loc[:3, ["label:a", "label:b"]]
-    _, again = stage.predict(Path("m"), Path("x"), changed, splits, loss="bce")
+    again = _thresholds(changed, splits)
     assert thresholds.shape == (1, 2)
     np.testing.assert_array_equal(thresholds, again)
     changed.loc[4:, "label:a"] = 0.0
-    _, moved = stage.predict(Path("m"), Path("x"), changed, splits, loss="bce")
+    moved = _thresholds(changed, splits)
     assert moved[0, 0] == 0.5 != thresholds[0, 0]
 
 
@@ -133,6 +153,112 @@ def test_a_fold_without_test_images_is_named(calls):
         stage.predict(
             Path("m"), Path("x"), index, _splits(index, ["train"] * 12), loss="cross_entropy"
         )
+
+
+FOLDS, TESTED = 3, 12
+MODEL, PREPARED = Path("data/models/toy"), Path("data/prepared")
+
+
+@pytest.fixture
+def around(tmp_path, monkeypatch):
+    """Lay out prepared images, three folds around one test part and a model, as earlier stages do."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CXR_WORKERS", "1")
+    index = _index(48).assign(view="", age_years=np.nan, sex="")
+    images = seeding.stream(1, "images").integers(0, 256, size=(48, 32, 32), dtype=np.uint8)
+    prepared.write(PREPARED, images.__getitem__, index)
+    turns = [
+        ["test"] * TESTED + ["val" if i // 12 == fold else "train" for i in range(36)]
+        for fold in range(FOLDS)
+    ]
+    artifacts.write_csv(Path("data/splits.csv"), _splits(index, *turns))
+    artifacts.write_text(
+        Path("params.yaml"), "seed: 7\nevaluate: {bootstrap_samples: 20, confidence: 0.9}\n"
+    )
+    small = cases.cells(cases.stage(width=8, depth=1), stem=8)
+    recipe, members = tiny(backbone="searched", backbone_options=small, loss="bce"), []
+    for fold in range(FOLDS):
+        tensors = build(recipe, labels=2, seed=1, fold=fold).state_dict()
+        tensors["head.1.weight"] *= 30  # networks that nobody trained say the same of every image
+        fitted = loop.Fitted(dict(tensors), best_epoch=0, history=[])
+        members.append(models.Saved(fitted, recipe.backbone_options, {}, 1.0))
+    models.save(MODEL, recipe, members, labels=["a", "b"], size_px=32)
+    return prepared.read(PREPARED).index
+
+
+def _around(index, loss="bce"):
+    splits = artifacts.read_csv(Path("data/splits.csv"))
+    return stage.predict(MODEL, PREPARED, index, splits, loss=loss)
+
+
+def _alone(rows):
+    """What each network says of the rows, (folds, rows, labels)."""
+    return [models.score_fold((MODEL, fold, PREPARED, rows)) for fold in range(FOLDS)]
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "bce", "asymmetric"])
+def test_an_image_that_all_folds_test_has_the_mean_of_their_networks(around, loss):
+    predicted, members = _around(around, loss)
+    said = _alone(np.arange(TESTED))
+    assert np.ptp(said, axis=0).max() > 0.1  # the networks differ
+    mean_NL = (sum(scores.astype(np.float64) for scores in said) / FOLDS).astype(np.float32)
+    scores = ["score:a", "score:b"]
+    assert predicted.table["image"].tolist() == around["image"][:TESTED].tolist()
+    assert set(predicted.table["fold"]) == {-1}
+    np.testing.assert_array_equal(predicted.table[scores].to_numpy(), mean_NL)
+    for fold, own in members.table.groupby("fold"):
+        np.testing.assert_array_equal(own[scores].to_numpy(), said[fold])
+    assert (predicted.thresholds_FL is None) == (loss == "cross_entropy")
+
+
+def test_thresholds_of_a_mean_come_from_val_images_scored_by_who_did_not_train_on_them(around):
+    predicted, members = _around(around)
+    rows = np.arange(TESTED, 48)
+    out_of_fold = np.stack(_alone(rows))[np.arange(36) // 12, np.arange(36)]
+    truth = around[["label:a", "label:b"]].to_numpy()
+    wanted = classification.best_thresholds(truth[rows], out_of_fold)
+    assert predicted.thresholds_FL.shape == (1, 2) and members.thresholds_FL.shape == (FOLDS, 2)
+    np.testing.assert_array_equal(predicted.thresholds_FL[0], wanted)
+    decided = predicted.table[["score:a", "score:b"]].to_numpy() >= wanted
+    np.testing.assert_array_equal(stage.scored(predicted).decided_NL, decided)
+    changed = around.copy()
+    changed.loc[: TESTED - 1, ["label:a", "label:b"]] = 1 - truth[:TESTED]
+    again, alone = _around(changed)
+    np.testing.assert_array_equal(again.thresholds_FL, predicted.thresholds_FL)
+    np.testing.assert_array_equal(alone.thresholds_FL, members.thresholds_FL)
+    changed.loc[TESTED:, "label:a"] = 0.0
+    moved, _ = _around(changed)
+    assert moved.thresholds_FL[0, 0] == 0.5 != predicted.thresholds_FL[0, 0]
+
+
+def test_the_report_of_a_mean_holds_each_network_and_the_costs_of_all(around):
+    assert stage.main("toy").startswith("12 images, mean of 3 networks: accuracy ")
+    report = Path("reports/evaluate/toy")
+    found, about = artifacts.read_json(report / "metrics.json"), models.config(MODEL)
+    assert found["ensemble"] == found["folds"] == FOLDS and "per_fold" not in found
+    assert found["images"] == TESTED and found["patients"] == TESTED // 2
+    truth = around[["label:a", "label:b"]].to_numpy()[:TESTED]
+    for scores, alone in zip(_alone(np.arange(TESTED)), found["members"].values(), strict=True):
+        assert alone["auroc"] == pytest.approx(auroc.per_label(truth, scores).mean(), abs=1e-6)
+        assert alone["images"] == TESTED
+    assert [len(found["thresholds"][name]) for name in "ab"] == [1, 1]
+    assert (found["parameters"], found["macs"]) == (3 * about["parameters"], 3 * about["macs"])
+    largest = max(path.stat().st_size for path in MODEL.glob("*.safetensors"))
+    assert found["weights_bytes"] == 3 * largest
+    assert artifacts.read_csv(report / "plots/predictions.csv")["fold"].tolist() == [-1] * TESTED
+    first = {path: path.read_bytes() for path in report.rglob("*.*")}
+    subprocess.run(  # a process of its own: the workers of this one may have another folder
+        [sys.executable, "-m", "stages.evaluate", "toy"],
+        check=True, env={**os.environ, "PYTHONPATH": str(ROOT), "CXR_WORKERS": "2"},
+    )  # fmt: skip
+    assert {path: path.read_bytes() for path in report.rglob("*.*")} == first
+
+
+def test_an_image_that_only_some_folds_test_is_refused(around):
+    splits = artifacts.read_csv(Path("data/splits.csv"))
+    splits.loc[splits["image"] == "toy/003.png", "fold_1"] = "train"
+    with pytest.raises(ValueError, match=r"toy/000\.png is test in 3 of 3 folds, which not every"):
+        stage.predict(MODEL, PREPARED, around, splits, loss="bce")
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,17 @@ def test_it_leaves_a_file_per_fold_with_what_it_means_for_any_number_of_workers(
     assert contents(project) == found
 
 
+def test_it_says_where_the_figures_are_of_the_mean_of_all_files(project):
+    export.main("toy")
+    path = Path("data/exported/toy/metadata.json")
+    assert "mean" not in artifacts.read_json(path)["output"]["values"]
+    splits = artifacts.read_csv(export.SPLITS)
+    artifacts.write_csv(export.SPLITS, splits.assign(fold_1=splits["fold_0"]))
+    export.main("toy")
+    words = artifacts.read_json(path)["output"]["values"]
+    assert words.endswith("the model's reported figures are of the mean of all 2 files'")
+
+
 def check_words(found: dict[str, bytes]) -> None:
     """Compare metrics.json and metadata.json with the model's config and the files."""
     sizes = [len(found[f"data/exported/toy/fold-{fold}.onnx"]) for fold in range(2)]
@@ -109,7 +120,9 @@ def check_words(found: dict[str, bytes]) -> None:
 
 def test_temperatures_and_views_are_told_where_the_model_has_them_and_only_there(project):
     plain = artifacts.read_json(Path("data/models/toy/config.json"))
-    assert not {"test_views", "temperatures"} & set(export.describe("toy", plain, []))
+    assert not {"test_views", "temperatures"} & set(
+        export.describe("toy", plain, [], together=False)
+    )
     recipe, members = tiny(**SMALL, calibration="temperature", test_views=4), []
     for fold in range(2):
         tensors = artifacts.read_tensors(Path(f"data/models/toy/fold-{fold}.safetensors"))

@@ -13,6 +13,7 @@ import pytest
 
 from flows import study
 from stages import __main__ as preflight
+from tests.architectures.cases import cells
 
 
 @pytest.fixture
@@ -144,6 +145,21 @@ def test_what_runs_take_up_of_one_another_is_checked(tree):
     found = preflight.faults(tree)
     assert len(found) == 2
     assert all("'small' is not in search.runs" in fault for fault in found)
+
+
+def test_a_kept_network_is_taken_up_by_its_file_and_its_architecture(tree):
+    run = tree["transfer"]["runs"][0]
+    path = Path("data/raw/weights/kept.safetensors")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"tensors")
+    bound = {"file": str(path), "sha256": hashlib.sha256(b"tensors").hexdigest()}
+    found = {"backbone": "searched", "backbone_options": cells(), "weights": bound}
+    tree["transfer"]["recipes"][run] |= found
+    assert preflight.faults(tree) == []
+    tree["transfer"]["recipes"][run]["backbone_options"] = cells(norm="batches")
+    assert the_fault(tree).startswith(
+        f"params.yaml: transfer.recipes.{run}.backbone_options: architecture.norm must be one of"
+    )
 
 
 @pytest.fixture

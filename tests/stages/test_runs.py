@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stages import _runs
+from tests.architectures.cases import cells, stage
 
 
 @pytest.fixture
@@ -128,6 +129,40 @@ def test_a_search_that_rests_picks_nothing(tree):
 def test_a_searched_network_must_wait_for_its_search(tree):
     tree["transfer"]["recipes"]["plain"]["backbone"] = "searched"
     assert "plain.backbone is searched: list plain in transfer.searched" in the_fault(tree)
+
+
+def test_a_network_that_is_written_out_waits_for_no_search(tree):
+    plain = tree["transfer"]["recipes"]["plain"]
+    plain |= {"backbone": "searched", "backbone_options": cells()}
+    tree["search"]["runs"], tree["transfer"]["searched"] = ["small"], ["found"]
+    assert list(_runs.faults(tree)) == []
+    plain["weights"] = "searched"
+    assert "transfer.recipes.plain.weights: searched weights go with" in the_fault(tree)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({**cells(), "family": "cell"}, ["unknown architectures 'cell': known are cells, mobile"]),
+        ({**cells(), "family": None}, ["architecture.family is missing: known are cells, mobile"]),
+        ({**cells(), "stages": []}, ["architecture: stages is empty: a network needs at least one"]),
+        ({**cells(stage(), stage(width="8")), "stem": 0.5}, [
+            "architecture.stem must be int, not 0.5", "architecture.stages[1].width must be int, not '8'"]),
+        ({**cells(), "search": "small"}, ["architecture.search is unknown: known are family"]),
+    ],
+)  # fmt: skip
+def test_each_fault_of_a_network_that_is_written_out_is_a_line_with_its_place(tree, options, words):
+    tree["transfer"]["recipes"]["plain"] |= {"backbone": "searched", "backbone_options": options}
+    found = list(_runs.faults(tree))
+    where = "params.yaml: transfer.recipes.plain.backbone_options: "
+    assert [fault[: len(where + said)] for fault, said in zip(found, words, strict=True)] == [
+        where + said for said in words
+    ]
+
+
+def test_a_run_that_waits_for_a_search_writes_no_network_out(tree):
+    tree["transfer"]["recipes"]["found"]["backbone_options"] = cells()
+    assert "found.backbone_options must be {search: <run of search>, pick: " in the_fault(tree)
 
 
 def test_searched_weights_go_with_a_searched_network(tree):

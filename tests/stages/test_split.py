@@ -28,10 +28,10 @@ NO_PAIRS = "image_a,image_b,correlation\n"
 
 def settings(**changes: Any) -> split.Params:
     plain: dict[str, Any] = {
-        "protocol": "by_patient", "near_duplicates": True, "folds": 1, "respect_given": True,
-        "assignments": None, "frozen": ["test"],
+        "protocol": "by_patient", "near_duplicates": True, "folds": 1, "test": "in_turn",
+        "respect_given": True, "assignments": None, "frozen": ["test"],
     }  # fmt: skip
-    shares = {part: changes.pop(part) for part in FRACTIONS if part in changes}
+    shares = {part: changes.pop(part) for part in FRACTIONS if part != "test" and part in changes}
     fractions = split.Fractions(**(FRACTIONS | shares))
     return split.Params(**(plain | changes), fractions=fractions)
 
@@ -43,8 +43,8 @@ def lay_out(folder: Path, *, gate: str = "passed", pairs: str = NO_PAIRS, **chan
     artifacts.write_json(folder / "reports/validate/summary.json", {"gate": gate})
     shares = ", ".join(f"{part}: {share}" for part, share in FRACTIONS.items())
     plain = {
-        "protocol": "by_patient", "near_duplicates": "true", "folds": "1", "respect_given": "true",
-        "assignments": "null", "frozen": "[test]", "fractions": f"{{{shares}}}",
+        "protocol": "by_patient", "near_duplicates": "true", "folds": "1", "test": "in_turn",
+        "respect_given": "true", "assignments": "null", "frozen": "[test]", "fractions": f"{{{shares}}}",
     }  # fmt: skip
     section = ", ".join(f"{name}: {value}" for name, value in (plain | changes).items())
     artifacts.write_text(folder / "params.yaml", f"seed: 7\nsplit: {{{section}}}\n")
@@ -96,6 +96,10 @@ def test_folds_of_a_data_set_with_its_own_test_are_refused_unless_mixed():
     manifest.loc[:19, "given_split"] = "test"
     with pytest.raises(ValueError, match=r"toy marks 20 images .* split.respect_given: false"):
         split.split(manifest, settings(folds=5), seed=1)
+    apart, _ = split.split(manifest, settings(folds=5, test="held_out"), seed=1)
+    assert apart.filter(like="fold_").eq("test").to_numpy().tolist() == [
+        [i < 20] * 5 for i in range(200)
+    ]
     mixed, _ = split.split(manifest, settings(folds=5, respect_given=False), seed=1)
     assert (mixed.filter(like="fold_").eq("test").sum(axis=1) == 1).all()
 
@@ -146,6 +150,9 @@ def test_params_of_the_defaults_fit():
     assert params.build(split.Params, tree, where="split").assignments == split.Assignments(
         file="a.csv", sha256="0"
     )
+    assert found.test == "in_turn" and not found.held_out
+    with pytest.raises(ValueError, match="test must be one of 'in_turn', 'held_out'"):
+        params.build(split.Params, tree | {"test": "turning"}, where="split")
     with pytest.raises(ValueError, match="protocol must be one of 'by_patient', 'by_image'"):
         params.build(split.Params, tree | {"protocol": "by_hand"}, where="split")
 
@@ -162,16 +169,58 @@ def test_near_duplicates_stay_together_only_if_the_study_says_so():
     assert apart["fold_0"][0:80].tolist() != apart["fold_0"][100:180].tolist()
 
 
-@pytest.mark.parametrize("folds", [1, 3])
-def test_two_runs_write_the_same_bytes(tmp_path, folds):
+@pytest.mark.parametrize(("folds", "test"), [(1, "in_turn"), (3, "in_turn"), (3, "held_out")])
+def test_two_runs_write_the_same_bytes(tmp_path, folds, test):
     contents = []
     for name in ("one", "other place"):
-        lay_out(tmp_path / name, folds=str(folds))
+        lay_out(tmp_path / name, folds=str(folds), test=test)
         finished = run(tmp_path / name)
         assert finished.returncode == 0, finished.stderr
         assert finished.stdout.startswith("split: 100 groups of patients; ")
         contents.append([(tmp_path / name / path).read_bytes() for path in OUTPUTS])
     assert contents[0] == contents[1]
+
+
+def test_with_one_fold_both_words_mean_the_same():
+    manifest = factories.manifest(200)
+    one, other = (
+        split.split(manifest, settings(test=x), seed=1)[0] for x in ("in_turn", "held_out")
+    )
+    assert one.equals(other) and not settings(test="held_out").held_out
+    assert settings(test="held_out").shares_of_a_fold == settings().shares == FRACTIONS
+
+
+def test_folds_around_one_test_part_are_said_and_counted(tmp_path):
+    lay_out(tmp_path, folds="4", test="held_out")
+    finished = run(tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert "200 images into 4 folds around one test part, by patient" in finished.stderr
+    folds = artifacts.read_json(tmp_path / "reports/split/metrics.json")["folds"]
+    for part in ("test", "search_val", "calibration"):
+        assert len({str(fold[part]) for fold in folds.values()}) == 1, part
+    assert [fold["val"]["images"] for fold in folds.values()] == [34] * 4  # a quarter of 136
+    assert settings(folds=4, test="held_out").shares_of_a_fold == pytest.approx(
+        FRACTIONS | {"train": 0.51, "val": 0.17}
+    )
+
+
+def test_folds_around_one_test_part_are_taken_up_again(tmp_path):
+    lay_out(tmp_path, folds="3", test="held_out")
+    assert run(tmp_path).returncode == 0
+    first = artifacts.read_csv(tmp_path / "data/splits.csv")
+    artifacts.write_csv(tmp_path / "old.csv", first.drop(columns="group")[10:])
+    sha256 = hashlib.sha256((tmp_path / "old.csv").read_bytes()).hexdigest()
+    assignments = f"{{file: old.csv, sha256: {sha256}}}"
+    lay_out(tmp_path, folds="3", test="held_out", assignments=assignments)
+    finished = run(tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    second = artifacts.read_csv(tmp_path / "data/splits.csv")
+    pd.testing.assert_frame_equal(second[10:], first[10:])
+    assert not second[:10].eq("test").any(axis=None)  # test is frozen
+    lay_out(tmp_path, folds="3", test="in_turn", assignments=assignments)
+    finished = run(tmp_path)
+    assert finished.returncode == 1 and "old.csv: " in finished.stderr
+    assert "images are test in several folds" in finished.stderr
 
 
 def test_a_closed_gate_stops_the_split(tmp_path):

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from cxr import artifacts, backbones, prepared, seeding
 from cxr.metrics import cost
 from cxr.training import calibrating, folds, loop, models
+from flows import keep, study
 from stages import transfer
 from tests.training.recipes import TINY, tiny
 
@@ -141,6 +142,73 @@ def test_the_weights_that_the_search_left_are_where_training_starts(tmp_path):
     weights = [name for name in left if name.endswith("0.weight")]
     assert weights and all(torch.equal(kept[f"backbone.{name}"], left[name]) for name in weights)
     assert first.recipe.backbone_options == network
+
+
+SECOND = ["train"] * 20 + ["val"] * 6 + ["test"] * 6
+
+
+def second_study(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Lay out another data set, of three labels that brightness tells apart; return index and splits."""
+    names = [f"other/{i:03d}.png" for i in range(len(SECOND))]
+    index = pd.DataFrame({"image": names, "patient": names, "source": "other", "view": "", "age_years": np.nan, "sex": ""})  # fmt: skip
+    label = np.arange(len(SECOND)) % 3
+    for place, name in enumerate(("x", "y", "z")):
+        index[f"label:{name}"] = (label == place).astype(float)
+    images = seeding.stream(2, "second").integers(0, 90, size=(len(SECOND), 32, 32))
+    images = (images + 80 * label[:, None, None]).astype(np.uint8)
+    prepared.write(folder / "data/prepared", images.__getitem__, index)
+    splits = pd.DataFrame({"image": names, "group": names, "fold_0": SECOND})
+    artifacts.write_csv(folder / "data/splits.csv", splits)
+    return index, splits
+
+
+def test_a_network_found_and_trained_in_one_study_is_fine_tuned_in_another(tmp_path, monkeypatch):
+    """Two steps: where the second study's training starts is the first study's found network, kept."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    found = searched_project(first, weights=None)
+    assert run(first, CXR_WORKERS="1").returncode == 0
+    monkeypatch.chdir(first)
+    kept = keep.read("toy", 1)
+    target = first / keep.bring(kept, "kept")
+    (printed,) = study.parse(keep.recipe(kept, target, "kept"))["transfer"]["recipes"].values()
+    assert printed["backbone_options"] == found[1]
+
+    index, splits = second_study(second)
+    recipe = {**TINY, "epochs": 2, **printed}
+    with (second / "params.yaml").open("w") as file:
+        YAML().dump({"seed": 3, "transfer": {"recipes": {"toy": recipe}}}, file)
+    done = run(second, CXR_WORKERS="1")
+    assert done.returncode == 0, done.stderr
+    assert "transfer@toy: searched from its weights, 1 fold(s) of 20 images" in done.stderr
+    tuned = artifacts.read_tensors(second / "data/models/toy/fold-0.safetensors")
+    (task,) = folds.tasks(
+        tiny(**{**recipe, "weights": None}), index, splits, prepared_folder=second / "data/prepared", seed=3
+    )  # fmt: skip
+    scratch = folds.fit(task).fitted.tensors
+    assert tuned.keys() == scratch.keys() and tuned["head.1.bias"].shape == (3,)
+    weights = [name for name in tuned if name.endswith("0.weight") and "backbone" in name]
+    assert weights and not [name for name in weights if torch.equal(tuned[name], scratch[name])]
+    start = artifacts.read_tensors(target)
+    moved, apart = (
+        sum(float((end[name] - start[name]).abs().sum()) for name in weights)
+        for end in (tuned, scratch)
+    )
+    assert 0 < moved < 0.2 * apart  # fine-tuned, and still near where it started
+
+
+def test_a_network_that_is_written_out_has_no_weights_of_a_search(tmp_path):
+    (network, _) = searched_project(tmp_path, weights="searched")
+    written = tiny(backbone="searched", backbone_options=network)
+    assert not transfer.names_search(written) and not transfer.names_search(tiny())
+    options = {"search": "small", "pick": "evolved"}
+    assert transfer.names_search(tiny(backbone="searched", backbone_options=options))
+    recipe = {**TINY, "backbone": "searched", "backbone_options": network, "weights": "searched"}
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML().dump({"seed": 7, "transfer": {"recipes": {"toy": recipe}}}, file)
+    failed = run(tmp_path)
+    assert failed.returncode == 1 and "Traceback" not in failed.stderr
+    assert "weights: searched goes with backbone_options {search, pick}, not with" in failed.stderr
+    assert contents(tmp_path) == {}
 
 
 def test_a_search_of_other_folds_is_refused(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxr import seeding
-from cxr.training.augmentation import augment
+from cxr.training.augmentation import augment, is_still
 from cxr.training.recipe import Augmentation
 
 NOTHING = {
@@ -25,6 +25,15 @@ def image() -> np.ndarray:
 
 def test_no_range_means_no_change(image):
     assert np.array_equal(augment(image, settings(), rng=seeding.stream(1, "a")), image)
+
+
+@pytest.mark.parametrize("name", [name for name in NOTHING if name != "border"])
+def test_only_settings_that_change_nothing_are_still(image, name):
+    assert is_still(settings()) and is_still(settings(border="edge"))
+    some = settings(**{name: name == "flip" or 0.1})
+    assert not is_still(some)
+    drawn = [augment(image, some, rng=seeding.stream(seed, "a")) for seed in range(8)]
+    assert not all(np.array_equal(one, image) for one in drawn)
 
 
 def test_same_key_same_bytes_other_key_other_bytes(image):

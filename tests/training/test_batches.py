@@ -1,11 +1,15 @@
 """Batches: every image once an epoch, in a keyed order that no history can alter."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from cxr import seeding
 from cxr.training.batches import (
     SCORED,
     Images,
+    changed,
     epoch_batches,
     normalise,
     order,
@@ -30,6 +34,20 @@ def batches(*, epoch: int, batch_size: int = 4):
 def test_an_epoch_shows_no_image_twice_and_drops_the_ragged_end():
     positions = np.concatenate([positions for positions, _ in batches(epoch=0)])
     assert len(positions) == 8 == len(set(positions.tolist()))
+
+
+def test_images_are_changed_each_by_itself_or_not_at_all():
+    images = seeding.stream(1, "images").integers(0, 256, size=(6, 16, 16), dtype=np.uint8)
+    wide = tiny().augmentation
+    both, one = (
+        changed(images, np.array(positions), wide, seed=1, stream=("test",))
+        for positions in ([4, 2], [2])
+    )
+    assert np.array_equal(both[1], one[0]) and not np.array_equal(one[0], images[2])
+    nothing = dict.fromkeys(("rotate_deg", "translate", "scale", "brightness", "contrast"), 0.0)
+    still = dataclasses.replace(wide, **nothing)
+    same = changed(images, np.array([4, 2]), still, seed=1, stream=("test",))
+    assert np.array_equal(same, images[[4, 2]])
 
 
 def test_epoch_three_is_the_same_whether_or_not_others_came_before():
@@ -84,9 +102,9 @@ def test_the_feed_of_images_is_the_augmented_epoch_normalised_for_the_whole_netw
     recipe = tiny(batch_size=4)
     feed = Images(IMAGES, IMAGES[:3], recipe, 1, ("test",))
     found = list(feed.batches(2))
-    for (positions, inputs), (wanted, changed) in zip(found, batches(epoch=2), strict=True):
+    for (positions, inputs), (wanted, drawn) in zip(found, batches(epoch=2), strict=True):
         assert np.array_equal(positions, wanted)
-        assert inputs.equal(normalise(changed, mean=recipe.mean, std=recipe.std))
+        assert inputs.equal(normalise(drawn, mean=recipe.mean, std=recipe.std))
     drawn = order(len(IMAGES), batch_size=4, seed=1, stream=("test",), epoch=2)
     assert all(np.array_equal(a, b) for a, (b, _) in zip(drawn, found, strict=True))
     (val,) = feed.val()
