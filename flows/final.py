@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import sys
 from collections.abc import Mapping
 from typing import Any
 
-from flows import openings, pipeline, record, repository, study
+from flows import command, openings, pipeline, record, repository, study
 
 
 def parameters() -> dict[str, Any]:
@@ -103,18 +102,11 @@ def main() -> None:
     """Refuse with all reasons at once, or open the test set."""
     argparse.ArgumentParser(prog="python -m flows.final", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()  # fmt: skip
-    pipeline.terminate_as_interrupt()
-    try:
+    with command.telling(interrupted=command.GO_ON):
         params = parameters()
         if found := refusals(params):
             raise ValueError("\n".join(found))
         run(params)
-    except (ValueError, OSError, pipeline.Failed, pipeline.Locked) as error:
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted: what was finished is kept, run again to go on", file=sys.stderr)
-        sys.exit(130)
     print(f"report: {pipeline.REPORT}")
 
 

@@ -13,14 +13,13 @@ import io
 import json
 import re
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from flows import data, files, pipeline, record, repository, study
+from flows import command, data, files, pipeline, record, repository, study
 
 MODELS = Path("data/models")
 FORMAT = 3  # of a model's config.json, as cxr/training/models.py writes it
@@ -188,15 +187,8 @@ def main() -> None:
     parser.add_argument("name", help="of the weight file, and of the run in the recipe")
     parser.add_argument("--fold", type=int, default=0, help="whose network, from 0")
     arguments = parser.parse_args()
-    pipeline.terminate_as_interrupt()
-    try:
+    with command.telling(interrupted=command.NOTHING_HALF):
         print(keep(arguments.model, arguments.fold, arguments.name), end="")
-    except (ValueError, OSError, pipeline.Failed, pipeline.Locked) as error:
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted: nothing half is left, run it again", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

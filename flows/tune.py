@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flows import pipeline
+from flows import command, pipeline
 
 # The reports in which val speaks; the stages that write them are run, and no other for its own sake.
 _REPORT = re.compile(r"reports/(search|transfer|distill|prune)/([^/]+)/metrics\.json")
@@ -114,15 +113,8 @@ def main() -> None:
     """Tune the present params.yaml."""
     argparse.ArgumentParser(prog="python -m flows.tune", description=__doc__,
                             formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()  # fmt: skip
-    pipeline.terminate_as_interrupt()
-    try:
+    with command.telling(interrupted=command.GO_ON):
         print(run())
-    except (ValueError, OSError, pipeline.Failed, pipeline.Locked) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted: what was finished is kept, run again to go on", file=sys.stderr)
-        sys.exit(130)
     print("no test image was scored; `make final` scores them, once the study is committed")
 
 

@@ -17,8 +17,9 @@ Patients are unknown. An X-ray and its mask, files of one number, are one patien
 Sources come from the set's own sheets (also .csv or .tsv, with the columns FILE NAME and URL): the
 collection that the URL names. Without sheet or row it is `unknown`, save that of the 10,192 Normal
 X-rays of the last release the numbers 63 to 1403 are known to be Kermany's children (their pixels were
-compared with that set's). A row without its image is kept, at the path where the image should be. Classes nearly equal sources here: DeGrave et al. 2021, "AI
-for radiographic COVID-19 detection selects shortcuts over signal", Nature Machine Intelligence 3.
+compared with that set's). A row without its image is kept, at the path where the image should be.
+Classes nearly equal sources here: DeGrave et al. 2021, "AI for radiographic COVID-19 detection selects
+shortcuts over signal", Nature Machine Intelligence 3.
 """
 
 from __future__ import annotations
