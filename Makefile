@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-data bench-search bench-train verify doctor flow proof lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-train speed latency-table verify doctor flow proof lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -80,19 +80,30 @@ key: setup ## make the key that hides the patients of DICOM files; keep it, it b
 	@$(PYTHON) -m flows.key
 
 # What is measured against is installed beside the environment, which stays as it is.
-bench-data: setup ## how fast images are read, beside OpenCV, torchvision and torchxrayvision; 5 minutes
+bench-setup: setup ## install what we are measured against into .bench: OpenVINO, torchxrayvision
 	@want=$$(git hash-object requirements-bench.lock); \
 	if [ "$$(cat .bench/.stamp 2>/dev/null)" != "$$want" ]; then set -e; \
-	  rm -rf .bench; echo "bench-data: installing requirements-bench.lock into .bench"; \
+	  rm -rf .bench; echo "bench-setup: installing requirements-bench.lock into .bench"; \
 	  .bootstrap/bin/uv pip install --quiet --python "$(VENV)/bin/python" --target .bench --no-deps --require-hashes -r requirements-bench.lock; \
 	  echo "$$want" > .bench/.stamp; fi
+
+bench-data: bench-setup ## how fast images are read, beside OpenCV, torchvision and torchxrayvision; 5 minutes
 	@$(PYTHON) -m tests.bench.data
 
 bench-search: setup ## evolution against random search on real data (CXR_REAL_DATA), seed by seed; stops before 150 minutes and goes on
 	@$(PYTHON) -m tests.bench.search
 
+bench-prune: setup ## evolved cuts beside seven others at equal MACs on real data (CXR_REAL_DATA), seed by seed; stops before 150 minutes and goes on
+	@$(PYTHON) -m tests.bench.prune
+
 bench-train: setup ## how fast we train, beside the barest loop and beside decoding in every epoch; 13 minutes
 	@$(PYTHON) -m tests.bench.train
+
+speed: setup ## [MODELS="<parent> <model> …"] [SIZE=<px>]: latency, memory and size of exported models, in reports/host/
+	@$(PYTHON) -m cxr.speed $(MODELS) $(if $(SIZE),--size-px "$(SIZE)")
+
+latency-table: setup ## NETWORK=<model> AS=<name>: measure how long its layers take, for a search that prunes by it
+	@$(PYTHON) -m cxr.speed.table --network data/models/$(call need,NETWORK) --out data/raw/latency/$(call need,AS).json
 
 verify: setup ## [REV=<commit>] [STUDY=<name>]: run it again in a clean clone and compare every byte
 	@$(PYTHON) -m flows.verify $(if $(REV),--rev "$(REV)") $(if $(STUDY),--study "$(STUDY)")

@@ -1,8 +1,9 @@
 """record: keep of a finished study what proves it later, beside its study.yaml, in plain git.
 
-lock file, parameters, metrics, the commit of the code, the processor and the durations: numbers
-and hashes only, no pixels, no weights, no rows per image. How often the test set was opened is part
-of a result: one that reports/test_openings.csv does not know (`make final` tells it) is not recorded.
+lock file, parameters, metrics, the commit of the code, the processor, the durations, and what `make
+speed` measured if it was asked to: numbers and hashes only, no pixels, no weights, no rows per image.
+How often the test set was opened is part of a result: one that reports/test_openings.csv does not know
+(`make final` tells it) is not recorded.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flows import files, openings, pipeline, repository, study
+from flows import data, files, openings, pipeline, repository, study
 
 # What a run of a study changes; anything else must be committed before a record is made.
 RESULTS = re.compile(
     r"params\.yaml$|dvc\.lock$|reports/|studies/[^/]+/record/|data/raw/[^/]+\.dvc$"
 )
 # The stages whose numbers are kept, each with a folder per run or model in reports/.
-BY_ITEM = ("search", "distill", "prune", "evaluate", "export")
+BY_ITEM = ("search", "distill", "prune", "finish", "evaluate", "export")
+# What `make speed` leaves, if somebody asked it to.
+SPEED = Path("reports/host/speed.json")
 # The study whose images are made by code: `make repro` of it opens no one's test set.
 SYNTHETIC = "phantom"
 
@@ -102,15 +105,29 @@ def host(lock: dict[str, Any]) -> dict[str, Any]:
     """Return what only this machine knows: durations per stage, processor, cores.
 
     A stage names its note after its command, which two stages of dvc.yaml may share
-    (`transfer-searched@a` runs `python -m stages.transfer a`).
+    (`transfer-searched@a` runs `python -m stages.transfer a`), `-` between the names of an item.
     """
     seconds = {}
     for name, entry in lock.items():
-        _, _, program = entry["cmd"].partition(" -m stages.")
-        path = Path("reports/host") / f"{program.replace(' ', '@')}.json"
+        _, _, command = entry["cmd"].partition(" -m stages.")
+        program, *item = command.split()
+        noted = f"{program}@{'-'.join(item)}" if item else program
+        path = Path("reports/host") / f"{noted}.json"
         if path.exists():
             seconds[name] = _json(path).get("seconds")
     return {"processor": processor(), "cores": os.cpu_count(), "seconds": seconds}
+
+
+def speed(path: Path) -> dict[str, Any] | None:
+    """Return what `make speed` measured; None if it did not, or of models that have changed since."""
+    if not path.exists():
+        return None
+    found = _json(path)
+    for name, about in found["models"].items():
+        config = Path("data/models") / name / "config.json"
+        if not config.exists() or data.sha256(config) != about["config_sha256"]:
+            return None
+    return found
 
 
 def processor() -> str:
@@ -138,6 +155,10 @@ def write(name: str) -> Path:
     about = {"commit": commit, "study": name, "data": data_hashes(lock)}
     _write_json(target / "record.json", about)
     _write_json(target / "host.json", host(lock))
+    if (measured := speed(SPEED) or speed(target / SPEED.name)) is not None:
+        _write_json(target / SPEED.name, measured)
+    else:
+        (target / SPEED.name).unlink(missing_ok=True)
     return target
 
 

@@ -3,8 +3,9 @@
 Mappings merge, lists and single values replace, and so does a mapping that the defaults leave empty:
 its keys belong together (the options of one backbone). One that holds "*" in the defaults is a table
 of named recipes: each recipe starts from the defaults' "*", then the study's "*", then its own
-keys, and only those that a list beside the table names (`runs`, then `searched`) are written. The
-result has one canonical form (the defaults' order and comments), so composing twice changes nothing.
+keys, and only those that a list beside the table names (`runs`, then `searched`) are written; those of
+`finish` are named by `prune.runs`. The result has one canonical form (the defaults' order and comments),
+so composing twice changes nothing.
 
 A study whose `base` names another one starts from that study's changes: the honest protocol beside
 the published one, say, in three lines.
@@ -27,6 +28,7 @@ from flows.layout import BASE
 STUDIES = Path("studies")
 PARAMS_FILE = Path("params.yaml")
 _LISTS = ("runs", "searched")  # what may name the recipes of the table beside it, in this order
+_FINISH, _PRUNE = "finish", "prune"  # the recipes of the one are named by the runs of the other
 
 
 def known() -> list[str]:
@@ -41,6 +43,7 @@ def compose(name: str) -> dict[str, Any]:
     defaults = _read(STUDIES / "defaults.yaml")
     faults: list[str] = []
     tree = _merge(defaults, _changes(name, defaults), "", faults)
+    _name_finished(tree, faults)
     if faults:
         where = STUDIES / name / "study.yaml"
         raise ValueError("\n".join(f"{where}: {fault}" for fault in faults))
@@ -147,9 +150,18 @@ def _merge(
             new = new if isinstance(new, Mapping) else {}
             result[key] = _merge(result[key], new, f"{where}{key}.", faults, form=inner)
             if BASE in inner:
-                lists = {name: result.get(name) for name in _LISTS if name in result}
-                result[key] = _named(result[key], lists, f"{where}{key}", faults)
+                lists = {f"{where}{name}": result[name] for name in _LISTS if name in result}
+                if lists:
+                    result[key] = _named(result[key], lists, f"{where}{key}", faults)
     return result
+
+
+def _name_finished(tree: dict[str, Any], faults: list[str]) -> None:
+    """Keep of the recipes of `finish` those of pruned runs, and none where nothing is finished."""
+    if finish := tree.get(_FINISH):
+        runs = tree[_PRUNE]["runs"]
+        lists = {f"{_PRUNE}.runs": runs if finish["cuts"] and isinstance(runs, list) else []}
+        finish["recipes"] = _named(finish["recipes"], lists, f"{_FINISH}.recipes", faults)
 
 
 def _merge_recipes(
@@ -167,11 +179,9 @@ def _merge_recipes(
 def _named(
     recipes: Mapping[str, Any], lists: Mapping[str, Any], where: str, faults: list[str]
 ) -> dict[str, Any]:
-    """Return the recipes that `lists` name, list after list, each in its own order."""
-    section = where.rpartition(".")[0]
+    """Return the recipes that `lists` name, by their places, list after list, each in its own order."""
     found: dict[str, str] = {}  # recipe: the list that names it
-    for list_name, names in lists.items():
-        place = f"{section}.{list_name}"
+    for place, names in lists.items():
         if not isinstance(names, list):
             faults.append(f"{place} must be a list of names, not {names!r}")
             continue

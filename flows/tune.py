@@ -2,7 +2,7 @@
 
 Searches, trainings, prunings and what they rest on run as in `make repro`; evaluate, export and
 compare do not, so nothing is known of test while a study still changes. search_val ranks what a
-search or a pruning tries; val stops trainings and tells recipes apart. A search's own finalists are
+search or a pruning tries (their brief trainings stand without val); val stops trainings and tells recipes apart. A search's own finalists are
 trained shortly on shrunken images: compare their lines with one another only.
 """
 
@@ -18,12 +18,13 @@ from typing import Any
 from flows import command, pipeline
 
 # The reports in which val speaks; the stages that write them are run, and no other for its own sake.
-_REPORT = re.compile(r"reports/(search|transfer|distill|prune)/([^/]+)/metrics\.json")
+_REPORT = re.compile(r"reports/(search|transfer|distill|prune|finish)/([^/]+)/metrics\.json")
 COLUMNS = (
     *("stage", "network", "search_val_auroc", "search_val_accuracy", "val_auroc", "val_accuracy"),
     *("best_epoch", "folds", "macs"),
 )
-"""Means over folds; of the prunings, search_val is before fine-tuning and MACs are the largest fold's."""
+"""Means over folds; of cuts, search_val is after the contest's brief training, and MACs are the largest
+fold's."""
 _FORMS = {"best_epoch": ".1f", "folds": ".0f", "macs": ",.0f"}  # the others have four digits
 Row = dict[str, Any]
 
@@ -50,14 +51,24 @@ def networks(kind: str, run: str, metrics: Mapping[str, Any]) -> Iterator[Row]:
                 "macs": metrics.get(f"{name}_macs"),
             }
     elif kind == "prune":
-        for cut in _named(metrics, r"val_auroc_(.+)"):
+        for cut in metrics["folds"][0]["cuts"]:
+            own = [fold["cuts"][cut] for fold in metrics["folds"] if cut in fold["cuts"]]
+            if len(own) < len(metrics["folds"]):
+                continue  # some fold can't be cut so: no model comes of it
             yield {
                 "network": f"{run}-{cut}",
-                "search_val_auroc": metrics.get(f"fitness_auroc_{cut}"),
-                **{f"val_{x}": metrics.get(f"val_{x}_{cut}") for x in ("auroc", "accuracy")},
-                "folds": len(metrics["folds"]),
-                "macs": max(fold[cut]["macs"] for fold in metrics["folds"]),
+                "search_val_auroc": sum(x["contest_auroc"] for x in own) / len(own),
+                "folds": len(own),
+                "macs": max(x["macs"] for x in own),
             }
+    elif kind == "finish":
+        folds = metrics["folds"]
+        yield {
+            "network": run,
+            **{key: metrics[key] for key in ("val_auroc", "val_accuracy", "macs")},
+            "best_epoch": sum(fold["best_epoch"] for fold in folds) / len(folds),
+            "folds": len(folds),
+        }
     else:
         network = f"{run}-taught" if kind == "distill" else run
         yield {"network": network, **{key: metrics.get(key) for key in COLUMNS[4:]}}

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from cxr import params, plugins
-from stages import _runs
+from stages import _pruning, _runs
 
 RAW = Path("data/raw")
 
@@ -39,6 +39,8 @@ class Export:
 
     models: list[str]
     """models to write as ONNX"""
+    int8: list[str]
+    """those of them to write in 8 bits too"""
 
 
 def stages() -> dict[str, ModuleType]:
@@ -57,6 +59,7 @@ def faults(tree: dict[str, Any]) -> list[str]:
     found += _bound(tree, "split", "assignments")
     found += _bound(tree, "validate", "reference")
     found += _runs.faults(tree)
+    found += _pruning.faults(tree)
     return found
 
 
@@ -143,14 +146,12 @@ def _datasets(names: list[Any]) -> Iterator[str]:
 def _bound(tree: dict[str, Any], section: str, key: str) -> Iterator[str]:
     """Check a file that a section names by path and sha256."""
     content = tree.get(section)
-    named = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(named, dict) or not {"file", "sha256"} <= set(named):
-        return  # null, or a fault of form
-    path, where = Path(str(named["file"])), f"params.yaml: {section}.{key}"
-    if not path.is_file():
-        yield f"{where}: {path} is missing: take it back from git or from where it was made"
-    elif (found := hashlib.sha256(path.read_bytes()).hexdigest()) != named["sha256"]:
-        yield f"{where}: {path} has sha256 {found}, not {named['sha256']}: take the one it speaks of"
+    yield from _runs.bound(
+        f"params.yaml: {section}.{key}",
+        content.get(key) if isinstance(content, dict) else None,
+        missing="take it back from git or from where it was made",
+        other="take the one it speaks of",
+    )
 
 
 def _how_to_get(dataset: str) -> str:

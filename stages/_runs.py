@@ -1,7 +1,7 @@
 """What params.yaml says of runs and models must fit together: who takes up what another one makes.
 
 Part of the preflight (stages/__main__.py). It reads names alone and skips what has not its form,
-which the preflight tells first.
+which the preflight tells first; what prune and finish need stands in stages/_pruning.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr import architectures, plugins
+from cxr import architectures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +42,22 @@ class Distill(Table):
     """a run of transfer"""
 
 
-TABLES: dict[str, type[Table]] = {
+@dataclass(frozen=True, kw_only=True)
+class Finish:
+    """The section `finish`: every run of prune is finished at every cut."""
+
+    cuts: list[str]
+    """which cuts of the pruned runs to fine-tune"""
+    recipes: dict[str, Any]
+    """by run of prune"""
+
+
+TABLES: dict[str, type] = {
     "search": Table,
     "transfer": Transfer,
     "distill": Distill,
     "prune": Table,
+    "finish": Finish,
 }
 LISTS = {
     "search": ("runs",),
@@ -55,7 +66,6 @@ LISTS = {
     "prune": ("runs",),
 }
 PICKS = ("evolved", "random", "grid")
-PRUNED = ("pruned", "uniform")
 TAUGHT = "taught"
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_]*")
 
@@ -71,11 +81,13 @@ def faults(tree: Mapping[str, Any]) -> Iterator[str]:
     yield from _searched(tree)
     yield from _not_searched(tree)
     yield from _taught(tree)
-    yield from _pruned(tree)
-    yield from _criteria(tree)
     yield from _search_val(tree)
-    yield from _models(tree, "models", names(tree, "models"))
-    yield from _models(tree, "export.models", names(tree, "export", "models"))
+    exported, unmade = names(tree, "export", "models"), "nothing makes the model"
+    yield from _models("models", names(tree, "models"), made(tree), unmade)
+    yield from _models("export.models", exported, made(tree), unmade)
+    yield from _models(
+        "export.int8", names(tree, "export", "int8"), exported, "export.models lacks"
+    )
 
 
 def names(tree: Mapping[str, Any], *place: str) -> list[str]:
@@ -87,18 +99,20 @@ def names(tree: Mapping[str, Any], *place: str) -> list[str]:
 
 
 def count(tree: Mapping[str, Any]) -> int:
-    """Return how many runs the tables list."""
-    return sum(len(names(tree, section, name)) for section in LISTS for name in LISTS[section])
+    """Return how many runs the tables list, each cut of a pruned run one."""
+    listed = sum(len(names(tree, section, name)) for section in LISTS for name in LISTS[section])
+    return listed + len(names(tree, "prune", "runs")) * len(names(tree, "finish", "cuts"))
 
 
 def made(tree: Mapping[str, Any]) -> list[str]:
     """Return the names of the models that the listed runs make, in the order of the pipeline."""
     taught = [f"{run}-{TAUGHT}" for run in names(tree, "distill", "runs")]
-    pruned = [f"{run}-{kind}" for run in names(tree, "prune", "runs") for kind in PRUNED]
-    return [*_transferred(tree), *taught, *pruned]
+    runs, cuts = names(tree, "prune", "runs"), names(tree, "finish", "cuts")
+    return [*transferred(tree), *taught, *(f"{run}-{cut}" for run in runs for cut in cuts)]
 
 
-def _transferred(tree: Mapping[str, Any]) -> list[str]:
+def transferred(tree: Mapping[str, Any]) -> list[str]:
+    """Return the runs of transfer, those that wait for a search last."""
     return [*names(tree, "transfer", "runs"), *names(tree, "transfer", "searched")]
 
 
@@ -109,7 +123,8 @@ def recipes(tree: Mapping[str, Any], section: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _recipe(tree: Mapping[str, Any], section: str, run: str) -> dict[str, Any]:
+def recipe_of(tree: Mapping[str, Any], section: str, run: str) -> dict[str, Any]:
+    """Return a run's recipe in a section, empty where there is none."""
     found = recipes(tree, section).get(run)
     return found if isinstance(found, dict) else {}
 
@@ -134,36 +149,43 @@ def _weights(tree: Mapping[str, Any], section: str) -> Iterator[str]:
     """Check the weight files that the listed runs name; a recipe may rest while no run needs it."""
     checked = set()
     for run in [run for key in LISTS[section] for run in names(tree, section, key)]:
-        recipe, where = _recipe(tree, section, run), f"params.yaml: {section}.recipes.{run}"
+        recipe, where = recipe_of(tree, section, run), f"params.yaml: {section}.recipes.{run}"
         if section == "search":
             recipe, where = recipe.get("training", {}), f"{where}.training"
         weights = recipe.get("weights") if isinstance(recipe, dict) else None
         if isinstance(weights, dict) and {"file", "sha256"} <= set(weights):
             pair = (str(weights["file"]), str(weights["sha256"]))
             if pair not in checked:
-                yield from _file(f"{where}.weights", *pair)
+                home = (
+                    f"run `make data DATASET=weights FROM=<folder that holds {Path(pair[0]).name}>`"
+                )
+                again = "fetch it again or correct the recipe"
+                yield from bound(f"{where}.weights", weights, missing=home, other=again)
             checked.add(pair)
 
 
-def _file(where: str, file: str, sha256: str) -> Iterator[str]:
-    path = Path(file)
+def bound(where: str, named: Any, *, missing: str, other: str) -> Iterator[str]:
+    """Check a file that is named by path and sha256; `missing` and `other` are the cures.
+
+    Nothing is said where nothing is named (null) or not in this form.
+    """
+    if not isinstance(named, dict) or not {"file", "sha256"} <= set(named):
+        return
+    path = Path(str(named["file"]))
     if not path.is_file():
-        yield (
-            f"{where}: {file} is missing: run `make data DATASET=weights FROM=<folder that holds "
-            f"{path.name}>`"
-        )
+        yield f"{where}: {path} is missing: {missing}"
         return
     with path.open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
-    if found != sha256:
-        yield f"{where}: {file} has sha256 {found}, not {sha256}: fetch it again or correct the recipe"
+    if found != named["sha256"]:
+        yield f"{where}: {path} has sha256 {found}, not {named['sha256']}: {other}"
 
 
 def _searched(tree: Mapping[str, Any]) -> Iterator[str]:
     """Check that each run of transfer.searched takes a network that a listed search picks."""
     searches = names(tree, "search", "runs")
     for run in names(tree, "transfer", "searched"):
-        where, recipe = f"params.yaml: transfer.recipes.{run}", _recipe(tree, "transfer", run)
+        where, recipe = f"params.yaml: transfer.recipes.{run}", recipe_of(tree, "transfer", run)
         options = recipe.get("backbone_options")
         if "backbone" not in recipe:
             continue
@@ -191,7 +213,7 @@ def _searched(tree: Mapping[str, Any]) -> Iterator[str]:
 
 def _methods(tree: Mapping[str, Any], search: str) -> list[str]:
     """Return the methods of a search; all there are where it has not its form."""
-    found = _recipe(tree, "search", search).get("methods")
+    found = recipe_of(tree, "search", search).get("methods")
     return [x for x in found if x in PICKS] if isinstance(found, list) else list(PICKS)
 
 
@@ -201,7 +223,7 @@ def _not_searched(tree: Mapping[str, Any]) -> Iterator[str]:
     A network of the search's families that the recipe writes out waits for none.
     """
     for run in names(tree, "transfer", "runs"):
-        where, recipe = f"params.yaml: transfer.recipes.{run}", _recipe(tree, "transfer", run)
+        where, recipe = f"params.yaml: transfer.recipes.{run}", recipe_of(tree, "transfer", run)
         options = recipe.get("backbone_options")
         if recipe.get("backbone") == "searched":
             if not isinstance(options, dict) or "family" not in options:
@@ -229,14 +251,14 @@ def _architecture(options: Mapping[str, Any]) -> list[str]:
 
 def _taught(tree: Mapping[str, Any]) -> Iterator[str]:
     """Check that teacher and students are runs of transfer, and that no student is the teacher."""
-    students, known = names(tree, "distill", "runs"), _transferred(tree)
+    students, known = names(tree, "distill", "runs"), transferred(tree)
     content = tree.get("distill")
     teacher = content.get("teacher") if isinstance(content, dict) else None
     words = ", ".join(known) or "none"
     if (students or teacher is not None) and teacher not in known:
         yield f"params.yaml: distill.teacher: {teacher!r} is no run of transfer: known are {words}"
     for run in students:
-        recipe = _recipe(tree, "transfer", run)
+        recipe = recipe_of(tree, "transfer", run)
         if run not in known:
             yield f"params.yaml: distill.runs: {run!r} is no run of transfer: known are {words}"
         elif run == teacher:
@@ -246,32 +268,6 @@ def _taught(tree: Mapping[str, Any]) -> Iterator[str]:
                 f"params.yaml: distill.runs: transfer.recipes.{run} starts from searched weights or "
                 "keeps features of frozen layers (frozen_views): a student is trained anew on images"
             )
-
-
-def _pruned(tree: Mapping[str, Any]) -> Iterator[str]:
-    """Check that each pruned run is a run of transfer whose whole network was trained."""
-    parents = _transferred(tree)
-    for run in names(tree, "prune", "runs"):
-        trainable = _recipe(tree, "transfer", run).get("trainable", ["all"])
-        if run not in parents:
-            yield (
-                f"params.yaml: prune.runs: {run!r} is no run of transfer: "
-                f"known are {', '.join(parents) or 'none'}"
-            )
-        elif trainable != ["all"]:
-            yield (
-                f"params.yaml: prune.runs: transfer.recipes.{run}.trainable is {trainable!r}: only "
-                "a network that was trained whole can be pruned, write [all] or prune another run"
-            )
-
-
-def _criteria(tree: Mapping[str, Any]) -> Iterator[str]:
-    for run, recipe in recipes(tree, "prune").items():
-        if isinstance(recipe, dict) and isinstance(recipe.get("criterion"), str):
-            try:
-                plugins.check("pruning/criteria", recipe["criterion"])
-            except ValueError as error:
-                yield f"params.yaml: prune.recipes.{run}.criterion: {error}"
 
 
 def _search_val(tree: Mapping[str, Any]) -> Iterator[str]:
@@ -287,14 +283,11 @@ def _search_val(tree: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _models(tree: Mapping[str, Any], place: str, listed: list[str]) -> Iterator[str]:
-    """Check that every listed model is one that the listed runs make."""
-    known = made(tree)
+def _models(place: str, listed: list[str], known: list[str], lacking: str) -> Iterator[str]:
+    """Check that every listed model is among the `known`, and stands there once."""
     if len(set(listed)) < len(listed):
         yield f"params.yaml: {place} names a model twice: {', '.join(listed)}"
     for name in dict.fromkeys(listed):
         if name not in known:
-            yield (
-                f"params.yaml: {place}: nothing makes the model {name!r}: "
-                f"known are {', '.join(known) or 'none'}"
-            )
+            words = ", ".join(known) or "none"
+            yield f"params.yaml: {place}: {lacking} {name!r}: known are {words}"

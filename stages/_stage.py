@@ -28,17 +28,19 @@ def run(
     main: Callable[..., str],
     params: type | None,
     *,
-    item: str | None = None,
+    item: str | tuple[str, ...] = (),
     show: Callable[..., str] | None = None,
 ) -> None:
     """Run `main` (with the item's name where the stage has items) as `python -m stages.<stage>`.
 
+    An item may have several names, a run and a cut say: `main` gets each, and DVC joins them by "-".
     `main` returns the result line. With `--show` the stage runs nothing and prints what `show`
     returns. A ValueError or OSError becomes one line on stderr and exit 1; any other error is a bug
     of ours and keeps its traceback.
     """
-    arguments, only_show = _arguments(stage, main, params, item, show)
-    name = f"{stage}@{arguments[0]}" if arguments else stage
+    items = (item,) if isinstance(item, str) else item
+    arguments, only_show = _arguments(stage, main, params, items, show)
+    name = f"{stage}@{'-'.join(arguments)}" if arguments else stage
     start = time.perf_counter()
     try:
         result = show(*arguments) if show and only_show else main(*arguments)
@@ -56,10 +58,10 @@ def run(
 
 
 def _arguments(
-    stage: str, main: Callable[..., str], params: type | None, item: str | None,
+    stage: str, main: Callable[..., str], params: type | None, items: tuple[str, ...],
     show: Callable[..., str] | None,
 ) -> tuple[list[str], bool]:  # fmt: skip
-    """Return the item's name, if the stage has items, and whether only to show."""
+    """Return the item's names, if the stage has items, and whether only to show."""
     module = sys.modules[main.__module__]
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{stage}",
@@ -67,12 +69,12 @@ def _arguments(
         epilog=_describe(stage, params) if params else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    if item:
+    for item in items:
         parser.add_argument(item, help=f"the {item}'s name in params.yaml")
     if show:
         parser.add_argument("--show", action="store_true", help=show.__doc__)
     parsed = parser.parse_args()
-    return [getattr(parsed, item)] if item else [], bool(show and parsed.show)
+    return [getattr(parsed, item) for item in items], bool(show and parsed.show)
 
 
 def _describe(stage: str, params: type) -> str:

@@ -1,7 +1,7 @@
 """compare: put the models that params name side by side and write the study's report.
 
-Only reports of what params.yaml lists (`models`, `search.runs`, `prune.runs`, `export.models`) are
-read, whatever else lies in reports/. reports/index.html is one file that shows everything and
+Only reports of what params.yaml lists (`models`, `search.runs`, `prune.runs`, `finish.cuts`,
+`export.models`) are read, whatever else lies in reports/. reports/index.html is one file that shows everything and
 loads nothing.
 """
 
@@ -17,7 +17,7 @@ from stages._stage import run
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cxr.report import Model, Pruning, Search, Study
+    from cxr.report import Finished, Model, Pruning, Search, Study
 
 REPORTS = Path("reports")
 METRICS = ("accuracy", "macro_f1", "auroc")
@@ -119,8 +119,8 @@ def read_searches(names: list[str], reports: Path) -> list[Search]:
     ]
 
 
-def read_prunings(names: list[str], reports: Path) -> list[Pruning]:
-    """Gather the named prunings of which a report exists."""
+def read_prunings(names: list[str], cuts: list[str], reports: Path) -> list[Pruning]:
+    """Gather the named prunings of which a report exists, with those of their `cuts` that have one."""
     from cxr.report import Pruning
 
     folders = {name: reports / "prune" / name for name in names}
@@ -130,10 +130,28 @@ def read_prunings(names: list[str], reports: Path) -> list[Pruning]:
             metrics=metrics,
             candidates=_rows(folders[name] / "plots/candidates.csv"),
             channels=_rows(folders[name] / "plots/channels.csv"),
-            history=_rows(folders[name] / "plots/history.csv"),
-            figures=_plots(folders[name], "front", "channels", "history"),
+            contest=_rows(folders[name] / "plots/contest.csv"),
+            figures=_plots(folders[name], "front", "channels", "contest"),
+            finished=read_finished(name, cuts, reports),
         )
         for name, metrics in _metrics(folders).items()
+    ]
+
+
+def read_finished(run: str, cuts: list[str], reports: Path) -> list[Finished]:
+    """Gather the cuts of one run of which a report exists."""
+    from cxr.report import Finished
+
+    folders = {cut: reports / "finish" / f"{run}-{cut}" for cut in cuts}
+    return [
+        Finished(
+            name=folders[cut].name,
+            cut=cut,
+            metrics=metrics,
+            history=_rows(folders[cut] / "plots/history.csv"),
+            figures=_plots(folders[cut], "history"),
+        )
+        for cut, metrics in _metrics(folders).items()
     ]
 
 
@@ -163,7 +181,7 @@ def gather(
         validation=artifacts.read_json(validation) if validation.is_file() else {},
         figures=_read(figure_paths(reports, names)),
         searches=read_searches(origins.runs(params, "search"), reports),
-        prunings=read_prunings(origins.runs(params, "prune"), reports),
+        prunings=read_prunings(origins.runs(params, "prune"), origins.cuts(params), reports),
         exports=_metrics({name: reports / "export" / name for name in exported}),
     )
 

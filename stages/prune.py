@@ -1,211 +1,165 @@
-"""prune: cut channels out of a transferred network until it keeps the wanted share of its MACs.
+"""prune: search which channels of a transferred network can go, and hand over the best cut of each share.
 
-For each fold by itself, NSGA-II chooses how many channels every group of layers keeps, judged on
-search_val without training; the best one and a uniform cut are then fine-tuned on train, taught by
-their parent, and val chooses the epoch. Each gets a temperature of its own if the parent has one. Test
-images are left to evaluate.
+For each fold and each share of the MACs by itself, NSGA-II chooses how many channels every group of
+layers keeps; baselines are cut to the same MACs. Networks are judged on search_val, as they are cut.
+The best evolved ones and all baselines are then trained briefly, taught by their parent, and judged
+again: the best of them is handed over, whoever made it. Nothing is trained for good (finish does
+that); val and test are never seen.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from cxr.pruning.settings import Contest, Fitness, Latency, Survivors, Terms
 from cxr.training.recipe import Distillation, Optimizer
 from stages._stage import run
 
 if TYPE_CHECKING:
-    from cxr.evolution.genes import Evaluated, Genome
-    from cxr.pruning import tables
-    from cxr.pruning.candidates import Plan
+    from cxr.pruning.judging import Judge
     from cxr.pruning.parent import Fold
-    from cxr.training import loop
+    from cxr.pruning.tournament import Outcome
 
 MODELS, PREPARED, SPLITS = Path("data/models"), Path("data/prepared"), Path("data/splits.csv")
-TUNED = ("pruned", "uniform")
-"""The cuts that are fine-tuned: the pick of the search, and the uniform one at the wanted MACs."""
+PRUNED, REPORTS = Path("data/pruned"), Path("reports/prune")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
-    """How a model is pruned."""
+    """How the cuts of a model are searched and judged."""
 
     criterion: str
-    """which channels of a group go first: a file in cxr/pruning/criteria"""
-    macs: float
-    """share of the parent's MACs to keep at most, above 0 and below 1"""
+    """which channels of a group the evolved cut loses first: a file in cxr/pruning/criteria"""
+    encoding: Literal["counts", "mask"]
+    """counts: channels kept per group, multiples of 8; mask: one bit per filter, for small networks"""
+    shares: list[float]
+    """of the parent's MACs that may stay, whole per cents, falling; each is searched for itself"""
+    window: float
+    """a cut has at least this part of the MACs allowed, so that cuts of one share cost the same"""
+    fitness: Fitness
+    """the first objective, before any training: auroc or loss on search_val, distance from the parent"""
+    worst_label: float | None
+    """the most that any label's AUROC on search_val may fall below the parent's; null: no bound"""
+    latency: Latency | None
+    """a latency table, whose microseconds are the second objective; null: none, as all of a share cost the same"""
     population: int
-    """pruned networks of a generation"""
+    """networks of a generation"""
     generations: int
-    """of the search, the first included"""
+    """of each search, the first included"""
+    survivors: Survivors | None
+    """the best of a generation are trained briefly and judged again; null: none are"""
+    contest: Contest
+    """who is trained briefly at the end; search_val says which is handed over"""
     recalibration_images: int
     """of train, at most: for BatchNorm's statistics before a network is judged"""
-    epochs: int
-    """of fine-tuning, at most"""
     optimizer: Optimizer
-    """of fine-tuning"""
+    """of the short trainings"""
     distillation: Distillation
-    """how much the parent teaches"""
+    """how much the parent teaches in them"""
 
     def __post_init__(self) -> None:
-        if not 0 < self.macs < 1:
-            raise ValueError(f"macs must be above 0 and below 1, not {self.macs}")
-        least = {"population": 2, "generations": 1, "recalibration_images": 2, "epochs": 1}
-        for name, value in least.items():
-            if getattr(self, name) < value:
-                raise ValueError(f"{name} must be at least {value}, not {getattr(self, name)}")
+        self.terms()  # its faults are ours
+        if self.recalibration_images < 2:
+            raise ValueError(
+                f"recalibration_images must be at least 2, not {self.recalibration_images}"
+            )
+
+    def terms(self) -> Terms:
+        """Return the terms on which the cuts compete."""
+        return Terms(
+            shares=self.shares, window=self.window, fitness=self.fitness,
+            worst_label=self.worst_label, population=self.population,
+            generations=self.generations, survivors=self.survivors, contest=self.contest,
+        )  # fmt: skip
 
 
 def main(name: str) -> str:
-    from cxr import artifacts, numerics, params, prepared, progress, scratch
-    from cxr.pruning import candidates, parent, tables
-    from cxr.training import models
+    from cxr import artifacts, numerics, params, plugins, scratch
+    from cxr.pruning import parent, tables, tournament
 
     settings, seed = params.load(Params, f"prune.recipes.{name}"), params.seed()
+    plugins.check("pruning/criteria", settings.criterion)
     numerics.exact_torch()
-    images = prepared.read(PREPARED)
     folds = parent.folds(
         MODELS / name, PREPARED, artifacts.read_csv(SPLITS),
         recalibration_images=settings.recalibration_images, seed=seed,
     )  # fmt: skip
-    plans = [
-        candidates.plan(
-            models.load(fold.model, fold.number).network,
-            criterion=settings.criterion, share=settings.macs, size_px=images.size_px,
-        )
-        for fold in folds
-    ]  # fmt: skip
-    progress.say(
-        f"prune@{name}: {len(folds)} fold(s), {len(plans[0].encoding.genes)} of "
-        f"{len(plans[0].groups)} groups of channels have a choice, at most {plans[0].macs:,} MACs"
-    )
-    work = scratch.folder(
-        "prune", inputs=[MODELS / name, PREPARED, SPLITS], settings=[name, seed, settings]
-    )
-    evaluated, results = search(
-        plans, folds, settings, seed=seed, folder=work / "candidates", words=f"prune@{name}"
-    )
-    cuts = [
-        {
-            "pruned": candidates.best(tried, macs=plan.macs),
-            **{x: plan.cuts[x][0] for x in ("uniform", "global")},
-        }
-        for plan, tried in zip(plans, evaluated, strict=True)
-    ]
-    fitted = tune(name, plans, folds, cuts, settings, seed=seed, folder=work)
-    outcomes = [
-        tables.Outcome(plan=plan, evaluated=tried, results=found, cuts=cut, fitted=own)
-        for plan, tried, found, cut, own in zip(
-            plans, evaluated, results, cuts, fitted, strict=True
-        )
-    ]
-    metrics = report(name, outcomes, settings)
+    inputs = [MODELS / name, PREPARED, SPLITS]
+    work = scratch.folder("prune", inputs=inputs, settings=[name, seed, settings])
+    judge = open_court(name, folds, settings, seed=seed, folder=work)
+    wholes, outcomes = tournament.hold(judge, settings.terms(), seed=seed)
+    write_cuts(name, outcomes, folds=len(folds))
+    metrics = tables.metrics(wholes, outcomes, evaluations=judge.evaluations)
+    report(name, metrics, outcomes)
     scratch.finish(work)
-    return (
-        f"{metrics['macs_share']:.0%} of the MACs kept, val AUROC {metrics['val_auroc_pruned']:.3f} "
-        f"({metrics['val_auroc_uniform']:.3f} of a uniform cut)"
-    )
+    said = [
+        f"{metrics[f'pruned_auroc_{share}']:.3f} at {share} % "
+        f"(evolved {metrics[f'evolved_auroc_{share}']:.3f})"
+        for share in metrics["shares"]
+    ]
+    return f"AUROC on search_val after a short training {', '.join(said)} of the MACs"
 
 
-def search(
-    plans: list[Plan], folds: list[Fold], settings: Params, *, seed: int, folder: Path, words: str
-) -> tuple[list[list[Evaluated]], list[dict[Genome, dict[str, Any]]]]:
-    """Return, by fold, the candidates in their order, and what was found of each and of the parent."""
-    from cxr.evolution import records
-    from cxr.pruning import candidates, fitness
+def open_court(name: str, folds: list[Fold], settings: Params, *, seed: int, folder: Path) -> Judge:
+    """Rank each fold's channels, and return who judges what is cut out of them."""
+    from cxr import workers
+    from cxr.pruning import latency, start
+    from cxr.pruning.judging import Judge
 
-    results: list[dict[Genome, dict[str, Any]]] = [{} for _ in folds]
-
-    def evaluate(waiting: list[tuple[int, Genome]]) -> list[dict[str, Any]]:
-        tasks = {
-            f"fold {fold}, genome {genome}": fitness.Task(
-                folds[fold], plans[fold].encoding.kept(genome)
-            )
-            for fold, genome in waiting
-        }
-        found = list(records.evaluate(fitness.evaluate, tasks, folder, words=words).values())
-        for (fold, genome), result in zip(waiting, found, strict=True):
-            counted = plans[fold].encoding.macs(genome)
-            assert result["macs"] == counted, f"{genome}: {result['macs']} MACs, not {counted}"
-            results[fold][genome] = result
-        return found
-
-    evaluate([(fold, plan.encoding.whole) for fold, plan in enumerate(plans)])
-    evaluated = candidates.explore(
-        plans, evaluate,
-        population=settings.population, generations=settings.generations, seed=seed,
-    )  # fmt: skip
-    return evaluated, results
-
-
-def tune(
-    name: str, plans: list[Plan], folds: list[Fold], cuts: list[dict[str, Genome]],
-    settings: Params, *, seed: int, folder: Path,
-) -> list[dict[str, loop.Fitted]]:  # fmt: skip
-    """Fine-tune each fold's cuts and write them as models; return them by fold."""
-    from cxr import artifacts, workers
-    from cxr.pruning import tuning
-    from cxr.training import calibrating, models
-
-    about, shared = models.config(MODELS / name), models.shared_recipe(MODELS / name)
-    recipes = [
-        dataclasses.replace(
-            models.recipe(fold.model, fold.number),
-            epochs=settings.epochs, optimizer=settings.optimizer,
+    table, told = None, settings.latency
+    if told is not None:
+        table = latency.Table.read(Path(told.file), told.sha256)
+    work = [
+        start.Task(
+            fold=fold, criterion=settings.criterion, encoding=settings.encoding, table=table,
+            seed=seed,
         )
         for fold in folds
     ]  # fmt: skip
-    kept = {
-        (fold, cut): plan.encoding.kept(cuts[fold][cut])
-        for cut in TUNED for fold, plan in enumerate(plans)
-    }  # fmt: skip
-    tasks = [
-        tuning.Task(
-            folds[fold], channels, recipes[fold], settings.distillation, seed,
-            folder / f"fold-{fold}-{cut}.safetensors",
-        )
-        for (fold, cut), channels in kept.items()
-    ]  # fmt: skip
-    tuned = dict(
-        zip(kept, workers.run(tuning.fine_tune, tasks, words=f"prune@{name}"), strict=True)
-    )
-    for cut in TUNED:
-        own = [tuned[fold, cut] for fold in range(len(folds))]
-        temperatures = [one.temperature for one in own]
-        calibrating.tell_bounds(temperatures, words=f"prune@{name}, {cut}")
-        with artifacts.folder(MODELS / f"{name}-{cut}") as model:
-            models.save(
-                model,
-                dataclasses.replace(recipes[0], backbone_options=shared.backbone_options),
-                own,
-                labels=about["labels"],
-                size_px=about["size_px"],
+    return Judge(
+        starts=workers.run(start.make, work, words=f"prune@{name}, channels ranked"),
+        optimizer=settings.optimizer, distillation=settings.distillation, seed=seed,
+        folder=folder, words=f"prune@{name}",
+    )  # fmt: skip
+
+
+def write_cuts(name: str, outcomes: list[Outcome], *, folds: int) -> None:
+    """Write data/pruned/<run>: what each cut of each fold keeps, of those that all folds have."""
+    from cxr import artifacts
+    from cxr.pruning import contest, cuts, methods
+
+    by_fold: list[dict[str, cuts.Cut]] = [{} for _ in range(folds)]
+    for outcome in outcomes:
+        for method, one in contest.picks(outcome.entrants).items():
+            by_fold[outcome.fold][methods.cut(method, outcome.share)] = cuts.Cut(
+                kept=one.network.kept, macs=one.network.macs, origin=one.entry.method
             )
-    return [{cut: tuned[fold, cut].fitted for cut in TUNED} for fold in range(len(folds))]
+    common = [cut for cut in by_fold[0] if all(cut in own for own in by_fold)]
+    with artifacts.folder(PRUNED / name) as folder:
+        cuts.write(folder, MODELS / name, [{x: own[x] for x in common} for own in by_fold])
 
 
-def report(name: str, outcomes: list[tables.Outcome], settings: Params) -> dict[str, Any]:
-    """Write reports/prune/<name>; return its metrics."""
+def report(name: str, metrics: dict[str, Any], outcomes: list[Outcome]) -> None:
+    """Write reports/prune/<run>."""
     from cxr import artifacts
     from cxr.pruning import figures, tables
 
-    folder = Path("reports/prune") / name
-    metrics = tables.metrics(outcomes)
-    found = {key: getattr(tables, key)(outcomes) for key in ("candidates", "channels", "history")}
-    parents = [(outcome.parent["macs"], outcome.parent["auroc"]) for outcome in outcomes]
+    folder = REPORTS / name
+    tried, held = tables.candidates(outcomes), tables.contests(outcomes)
+    kept = tables.channels(outcomes)
+    parents = [(fold["parent"]["macs"], fold["parent"]["auroc"]) for fold in metrics["folds"]]
     drawn = {
-        "front": figures.front(found["candidates"], parents=parents, wanted=settings.macs, title=name),
-        "channels": figures.channels(found["channels"], title=name),
-        "history": figures.history(found["history"], title=name),
-    }  # fmt: skip
+        "front": figures.front(tried, held, parents=parents, title=name),
+        "channels": figures.channels(kept, title=name),
+        "contest": figures.contest(held, parents=parents, title=name),
+    }
     artifacts.write_json(folder / "metrics.json", metrics)
-    for key, table in found.items():
+    for key, table in {"candidates": tried, "channels": kept, "contest": held}.items():
         artifacts.write_csv(folder / "plots" / f"{key}.csv", table)
     for key, figure in drawn.items():
         artifacts.write_figure(folder / "plots" / f"{key}.png", figure, dpi=120)
-    return metrics
 
 
 if __name__ == "__main__":

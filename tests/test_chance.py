@@ -45,7 +45,8 @@ def run_pipeline(folder: Path, *, folds: int, phantom: dict, recipe: dict, label
     params["models"] = ["probe"]
     for section in ("search", "prune"):
         params[section] = {"runs": [], "recipes": {}}
-    params["export"]["models"] = []
+    params["finish"] = {"cuts": [], "recipes": {}}
+    params["export"] = {"models": [], "int8": []}
     folder.mkdir()
     with (folder / "params.yaml").open("w") as file:
         YAML().dump(params, file)

@@ -101,9 +101,12 @@ def test_eight_models_with_real_figures_stay_under_three_megabytes(tmp_path):
         dataclasses.replace(made, figures=dict.fromkeys(names, pictures["roc"]))
         for made, names in (
             (cases.search(5), ["front", "progress"]),
-            (cases.pruning(5), ["front", "channels", "history"]),
+            (cases.pruning(5), ["front", "channels", "contest"]),
         )
     )
+    curves = {"history": pictures["history"]}
+    cuts = [dataclasses.replace(cut, figures=curves) for cut in pruning.finished]
+    pruning = dataclasses.replace(pruning, finished=cuts)
     whole = cases.study(models, searches=[search], prunings=[pruning])
     assert len(report.page(whole).encode()) < 3_000_000
 
@@ -228,10 +231,8 @@ def test_search_and_pruning_stand_behind_the_results():
 
 def test_the_table_says_what_each_model_is_and_what_pruning_changed():
     text = cases.Reader(report.page(cases.whole())).text
-    assert "searched-pruned searched with filters pruned by evolution to 49 % of its MACs" in text
-    row = text[
-        text.index("searched-pruned searched with") : text.index("searched-uniform searched")
-    ]
+    words = "searched-pruned_50 searched pruned to 49 % of its MACs by evolution, which won the"
+    row = text[text.index(words) : text.index("searched-uniform_50 searched pruned uniformly")]
     assert row.count("−0.010 to parent") == 3 and "9.8 M 49 % of parent" in row
     row = text[text.index("random the best of the random networks") :][:140]
     assert "to parent" not in row
@@ -239,7 +240,7 @@ def test_the_table_says_what_each_model_is_and_what_pruning_changed():
 
 
 def test_a_pruned_model_without_its_parent_has_no_difference():
-    models = [cases.model("searched-pruned"), cases.model("resnet10t")]
+    models = [cases.model("searched-pruned_50"), cases.model("resnet10t")]
     text = cases.Reader(report.page(cases.whole(models=models))).text
     assert "to parent" not in text and "49 % of parent" in text
 
@@ -261,7 +262,7 @@ def test_costs_of_several_networks_are_those_of_the_largest_and_it_is_said(folds
     ],
 )  # fmt: skip
 def test_an_exported_model_says_so(export, words):
-    text = cases.Reader(report.page(cases.whole(exports={"searched-pruned": export}))).text
+    text = cases.Reader(report.page(cases.whole(exports={"searched-pruned_50": export}))).text
     assert words in text and text.count("Exported to ONNX") == 1
 
 

@@ -4,15 +4,21 @@ A convolution can't lose a filter by itself: the BatchNorm behind it, the convol
 and the branches added to it lose the same channel. Torch-Pruning traces such groups (Fang et al.
 2023, "DepGraph: Towards Any Structural Pruning", https://github.com/VainF/Torch-Pruning). A group
 is left out, hence kept whole, where a cut is not one choice of channels for all its layers: at
-convolutions in groups, at splits, at norms over channels, at parameters outside of layers, and at
-the network's output. One norm over channels can be cut: GroupNorm of 8 channels a group, where as
-many are kept as fill groups; what is kept finds itself among new neighbours there, so that its mean
-and variance change and only training puts that right.
+convolutions in groups that put out more or fewer channels than they read, at splits, at norms over
+channels, at parameters outside of layers, and at the network's output.
+
+Two layers over several channels at once can be cut. A convolution in groups (ResNeXt, RegNet) that
+puts out as many channels as it reads keeps or loses whole groups, inputs and outputs together: as a
+depthwise one does, whose groups are of one channel. GroupNorm of 8 channels a group keeps as many
+channels as fill groups; what is kept finds itself among new neighbours there, so that its mean and
+variance change and only training puts that right.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,13 +45,16 @@ class Group:
     makers: tuple[str, ...]
     """convolutions and linear layers whose filters make the channels, one filter per channel"""
     depthwise: tuple[str, ...]
-    """convolutions within single channels: one filter per channel too"""
+    """convolutions within single channels, or within blocks of them: one filter per channel too"""
     norms: tuple[str, ...]
     """BatchNorm and GroupNorm layers over exactly these channels"""
     takers: tuple[tuple[str, int], ...]
     """layers that read the channels, and how many inputs of the layer each channel is"""
     multiple: int = 1
-    """kept channels must be so many, or a multiple: a GroupNorm's groups stay full"""
+    """kept channels must be so many, or a multiple: groups of norms and of convolutions stay full"""
+    block: int = 1
+    """so many neighbours stay or go together, as they are one group of a convolution: the channels
+    from 0 to block - 1, from block to 2 block - 1, and so on"""
 
 
 def groups(network: nn.Module, *, size_px: int, ignored: Sequence[nn.Module]) -> list[Group]:
@@ -53,7 +62,7 @@ def groups(network: nn.Module, *, size_px: int, ignored: Sequence[nn.Module]) ->
 
     Raises ValueError if a parameter is frozen: Torch-Pruning follows gradients and would not see it.
     """
-    return _traced(network, size_px=size_px, ignored=ignored)[1]
+    return [group for group, _ in _traced(network, size_px=size_px, ignored=ignored)]
 
 
 def keep(
@@ -67,40 +76,56 @@ def keep(
 
     Nearly every parameter is a new object afterwards: make optimizers and averages anew. Raises
     ValueError for a group that is not there, for indices that are not ascending channels of it, for
-    a number of them that leaves a GroupNorm's group unfilled, for a frozen parameter, and if a layer
-    comes out with other channels than were asked for.
+    a number of them that leaves a GroupNorm's group unfilled, for a part of a convolution's group,
+    for a frozen parameter, and if a layer comes out with other channels than were asked for.
     """
-    graph, found = _traced(network, size_px=size_px, ignored=ignored)
-    _check(kept, {group.name: group for group in found})
-    for group in found:
-        gone = sorted(set(range(group.channels)) - set(kept.get(group.name, range(group.channels))))
-        if gone:
-            root = network.get_submodule(group.name)
-            cut = graph.get_pruning_group(
-                root, graph.get_pruner_of_module(root).prune_out_channels, gone
+    traced = _traced(network, size_px=size_px, ignored=ignored)
+    _check(kept, {group.name: group for group, _ in traced})
+    cuts: dict[Any, tuple[torch_pruning.Dependency, set[int]]] = {}
+    for group, items in traced:
+        gone = set(range(group.channels)) - set(kept.get(group.name, range(group.channels)))
+        for item in items:
+            # a layer behind a concatenation loses channels of several groups: all at once
+            key = (item.dep.target.module, item.dep.handler)
+            cuts.setdefault(key, (item.dep, set()))[1].update(
+                index for index, channel in _pairs(item) if channel in gone
             )
-            cut.prune(record_history=False)
-            _regroup(network, group)
-    _check_cut(network, found, kept)
+    for dependency, indices in cuts.values():
+        if indices and dependency.target.type not in _PASSES:
+            dependency(sorted(indices))
+    for group, _ in traced:
+        _regroup(network, group)
+    _check_cut(network, [group for group, _ in traced], kept)
 
 
 def _regroup(network: nn.Module, group: Group) -> None:
-    """Divide the channels left to a GroupNorm into groups as large as before: Torch-Pruning doesn't."""
-    for name in group.norms:
-        layer = network.get_submodule(name)
+    """Divide the channels left to a layer into groups as large as before: Torch-Pruning doesn't."""
+    for layer in map(network.get_submodule, (*group.depthwise, *group.norms)):
         if isinstance(layer, nn.GroupNorm):
             layer.num_groups = layer.num_channels // CHANNELS_PER_NORM_GROUP
+        elif isinstance(layer, nn.Conv2d):
+            layer.groups = layer.in_channels // layer.weight.shape[1]
+
+
+class _Graph(torch_pruning.DependencyGraph):
+    """Torch-Pruning's graph, where every convolution in groups is cut as a depthwise one is."""
+
+    def get_pruner_of_module(self, module: Any) -> Any:
+        """Return what cuts the module; Torch-Pruning's own would cut inside of each group."""
+        if _in_blocks(module):
+            return self.REGISTERED_PRUNERS[ops.OPTYPE.DEPTHWISE_CONV]
+        return super().get_pruner_of_module(module)
 
 
 def _traced(
     network: nn.Module, *, size_px: int, ignored: Sequence[nn.Module]
-) -> tuple[torch_pruning.DependencyGraph, list[Group]]:
-    """Trace one black image through the network; return Torch-Pruning's graph and our groups."""
+) -> list[tuple[Group, torch_pruning.Group]]:
+    """Trace one black image through the network; return each group, and what Torch-Pruning knows of it."""
     _check_trainable(network)
     try:
         with _modes_kept(network), torch.enable_grad():
-            graph = torch_pruning.DependencyGraph().build_dependency(
-                network, example_inputs=torch.zeros(1, 1, size_px, size_px), verbose=False
+            graph = _Graph().build_dependency(
+                network, example_inputs=(torch.zeros(1, 1, size_px, size_px),), verbose=False
             )
             traced = list(
                 graph.get_all_groups(
@@ -114,8 +139,8 @@ def _traced(
         ) from error
     names = {module: name for name, module in network.named_modules()}
     order = {name: place for place, name in enumerate(names.values())}
-    found = [group for items in traced if (group := _group(graph, items, names, order))]
-    return graph, sorted(found, key=lambda group: order[group.name])
+    found = [(group, items) for items in traced if (group := _group(graph, items, names, order))]
+    return sorted(found, key=lambda pair: order[pair[0].name])
 
 
 @contextlib.contextmanager
@@ -136,49 +161,61 @@ def _group(
     order: Mapping[str, int],
 ) -> Group | None:
     """Sort one traced group's members by what they do; None if it can't be cut as a whole."""
-    channels = len(items[0].idxs)
-    makers, depthwise, norms, takers = {}, {}, {}, {}
-    for dependency, indices in items:
-        module, kind = dependency.target.module, dependency.target.type
-        reads = not graph.is_out_channel_pruning_fn(dependency.handler)
-        same = list(indices) == list(range(channels))
-        if kind in _PASSES:
-            continue
-        if kind == ops.OPTYPE.BN:
-            if same and module.num_features == channels:
-                norms[names[module]] = module
-        elif kind == ops.OPTYPE.GN:
-            if not same or not _in_eights(module, channels):
-                return None
-            norms[names[module]] = module
-        elif kind == ops.OPTYPE.DEPTHWISE_CONV and _is_depthwise(module):
-            if not same or module.out_channels != channels:
-                return None
-            depthwise[names[module]] = module
-        elif kind not in (ops.OPTYPE.CONV, ops.OPTYPE.LINEAR) or getattr(module, "groups", 1) != 1:
+    channels, blocks, eights = len(items[0].idxs), [1], [1]
+    roles: dict[str, dict[str, int]] = {"makers": {}, "depthwise": {}, "norms": {}, "takers": {}}
+    for item in items:
+        module, role = item.dep.target.module, _role(graph, item, channels)
+        if role is None:
             return None
-        elif reads:
-            if len(indices) % channels:
-                return None
-            takers[names[module]] = len(indices) // channels
-        elif same and _outputs(module) == channels:
-            makers[names[module]] = module
-        else:
-            return None
-    if not makers:
+        if role:
+            roles[role][names[module]] = _each(item, channels)
+        if role == "depthwise":
+            blocks.append(channels // module.groups)
+        elif isinstance(module, nn.GroupNorm):
+            eights.append(CHANNELS_PER_NORM_GROUP)
+    if not roles["makers"]:
         return None
-    ordered = [sorted(part, key=order.__getitem__) for part in (makers, depthwise, norms, takers)]
+    ordered = {role: sorted(members, key=order.__getitem__) for role, members in roles.items()}
     return Group(
-        name=ordered[0][0],
+        name=ordered["makers"][0],
         channels=channels,
-        makers=tuple(ordered[0]),
-        depthwise=tuple(ordered[1]),
-        norms=tuple(ordered[2]),
-        takers=tuple((name, takers[name]) for name in ordered[3]),
-        multiple=CHANNELS_PER_NORM_GROUP
-        if any(isinstance(norm, nn.GroupNorm) for norm in norms.values())
-        else 1,
+        makers=tuple(ordered["makers"]),
+        depthwise=tuple(ordered["depthwise"]),
+        norms=tuple(ordered["norms"]),
+        takers=tuple((name, roles["takers"][name]) for name in ordered["takers"]),
+        multiple=math.lcm(*blocks, *eights),
+        block=math.lcm(*blocks),
     )
+
+
+def _role(graph: torch_pruning.DependencyGraph, item: Any, channels: int) -> str | None:
+    """Say what one traced layer is to its group: a role, "" if it has none, None if it rules a cut out."""
+    module, kind = item.dep.target.module, item.dep.target.type
+    same = sorted(_pairs(item)) == [(channel, channel) for channel in range(channels)]
+    if kind in _PASSES:
+        return ""
+    if kind == ops.OPTYPE.BN:  # one over a concatenation loses channels of several groups
+        return "norms" if same and module.num_features == channels else ""
+    if kind == ops.OPTYPE.GN:
+        return "norms" if same and _in_eights(module, channels) else None
+    if _in_blocks(module):
+        return "depthwise" if same and module.out_channels == channels else None
+    if kind not in (ops.OPTYPE.CONV, ops.OPTYPE.LINEAR) or getattr(module, "groups", 1) != 1:
+        return None
+    if graph.is_out_channel_pruning_fn(item.dep.handler):
+        return "makers" if same and _outputs(module) == channels else None
+    return "takers" if _each(item, channels) else None
+
+
+def _pairs(item: Any) -> list[tuple[int, int]]:
+    """Return a traced layer's indices, each with the channel that it is; their order means nothing."""
+    return list(zip(item.idxs, item.root_idxs, strict=True))
+
+
+def _each(item: Any, channels: int) -> int:
+    """Return how many of a traced layer's indices each channel is; 0 if that differs."""
+    counts = Counter(channel for _, channel in _pairs(item))
+    return counts[0] if len(counts) == channels and len(set(counts.values())) == 1 else 0
 
 
 def _in_eights(norm: nn.GroupNorm, channels: int) -> bool:
@@ -186,9 +223,13 @@ def _in_eights(norm: nn.GroupNorm, channels: int) -> bool:
     return norm.num_channels == channels == norm.num_groups * CHANNELS_PER_NORM_GROUP
 
 
-def _is_depthwise(layer: Any) -> bool:
-    """Torch-Pruning takes a convolution of two inputs per filter for one, too."""
-    return layer.groups == layer.in_channels == layer.out_channels
+def _in_blocks(layer: Any) -> bool:
+    """Tell whether a layer is a convolution in groups, depthwise ones among them, that keeps the width."""
+    return (
+        isinstance(layer, nn.Conv2d)
+        and layer.groups > 1
+        and layer.in_channels == layer.out_channels
+    )
 
 
 def _outputs(layer: Any) -> int:
@@ -210,17 +251,22 @@ def _check(kept: Mapping[str, Sequence[int]], found: Mapping[str, Group]) -> Non
             raise ValueError(
                 f"no group {name!r} to cut channels from: known are {', '.join(found) or 'none'}"
             )
-        channels, multiple = found[name].channels, found[name].multiple
+        channels, multiple, block = found[name].channels, found[name].multiple, found[name].block
         inside = [index for index in indices if 0 <= index < channels]
         if not indices or list(indices) != sorted(set(inside)):
             raise ValueError(
                 f"group {name} has channels 0..{channels - 1}; the kept ones must be some of "
                 f"them, ascending, none twice, not {_short(indices)}"
             )
+        if len({index // block for index in indices}) * block != len(indices):
+            raise ValueError(
+                f"group {name} runs through a convolution in groups of {block} channels: keep all or "
+                f"none of 0..{block - 1}, of {block}..{2 * block - 1} and so on, not {_short(indices)}"
+            )
         if len(indices) % multiple:
             raise ValueError(
-                f"group {name} runs through a GroupNorm of {multiple} channels a group: keep a "
-                f"multiple of {multiple}, not {len(indices)}"
+                f"group {name} runs through a GroupNorm of {CHANNELS_PER_NORM_GROUP} channels a "
+                f"group: keep a multiple of {multiple}, not {len(indices)}"
             )
 
 

@@ -13,7 +13,9 @@ generations is the exact beginning of one of 20.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+
+import numpy as np
 
 from cxr import seeding
 from cxr.evolution import halving, novelty, selection, survival, variation
@@ -26,6 +28,8 @@ CHILDREN = 1000
 
 Preference = Callable[[list[Genome], int, Sequence[Evaluated]], int]
 """New genomes, the place in the generation, all evaluations so far → index of the one that takes it."""
+Repair = Callable[[Genome, np.random.Generator], Genome]
+"""A child or a draw as it came, and its own stream of chance → what is tried instead of it."""
 
 
 def nsga2(
@@ -41,6 +45,7 @@ def nsga2(
     reference: Reference | None = None,
     draws: int = 1,
     prefer: Preference = lambda genomes, place, found: 0,
+    repair: Repair | None = None,
 ) -> Search:
     """Search; each generation holds rungs[0] allowed genomes of identities not seen before.
 
@@ -53,7 +58,8 @@ def nsga2(
     by the area up to there that a genome alone covers (see `survival`). From generation 1 on, each
     place is given to one of up to `draws` new children, the one whose index `prefer` returns: a cheap
     guess of what is good, which must depend on nothing else. The others are forgotten and may come
-    again.
+    again. Where few genomes are allowed, or wanted, `repair` turns every child and every draw into one
+    that is; those of `initial` stay as they are.
 
     Raises ValueError, when first asked for a generation, for rungs that don't fall and if no
     allowed genome is found at all.
@@ -66,11 +72,11 @@ def nsga2(
     parents: list[Evaluated] = []
     for generation in range(generations):
         if generation == 0:
-            genomes = _begin(genes, population, new, initial, seed, *names)
+            genomes = _begin(genes, population, new, initial, repair, seed, *names)
         else:
             known = [parent.genome for parent in parents]
             orders = survival.orders(objectives_NM(parents), reference)
-            places = _children(genes, population, known, orders, seed, *names, generation)
+            places = _children(genes, population, known, orders, repair, seed, *names, generation)
             genomes = _choose(places, new, draws, prefer, everyone)
         if not genomes:
             break
@@ -84,7 +90,7 @@ def nsga2(
 
 def _begin(
     genes: Sequence[Gene], size: int, new: novelty.Novelty, initial: Sequence[Genome],
-    seed: int, *names: str | int,
+    repair: Repair | None, seed: int, *names: str | int,
 ) -> list[Genome]:  # fmt: skip
     """Return generation 0; where uniform draws are never allowed, children of `initial` fill it."""
     ranges = [range(gene.size) for gene in genes]
@@ -95,12 +101,10 @@ def _begin(
     while len(genomes) < size:
         place = (*names, 0, len(genomes))
         equals = [[(0.0, 0.0)] * len(genomes)]  # nothing is known of them yet
-        found = new.first(
-            itertools.chain(
-                novelty.uniform(genes, seed, *place),
-                _offspring(genes, genomes, equals, seed, *place),
-            )
+        candidates = itertools.chain(
+            novelty.uniform(genes, seed, *place), _offspring(genes, genomes, equals, seed, *place)
         )
+        found = new.first(_repaired(candidates, repair, seed, *place))
         if found is None:
             break
         genomes.append(found)
@@ -111,14 +115,16 @@ def _begin(
 
 def _children(
     genes: Sequence[Gene], size: int, parents: Sequence[Genome], orders: Orders,
-    seed: int, *names: str | int,
+    repair: Repair | None, seed: int, *names: str | int,
 ) -> Iterator[tuple[Iterator[Genome], Iterator[Genome]]]:  # fmt: skip
     """Yield for each place what may stand there: children of the parents, and uniform draws if there are none."""
     for number in range(size):
         place = (*names, number)
+        children = _offspring(genes, parents, orders, seed, *place)
+        others = novelty.uniform(genes, seed, *place)
         yield (
-            _offspring(genes, parents, orders, seed, *place),
-            novelty.uniform(genes, seed, *place),
+            _repaired(children, repair, seed, *place, "of parents"),
+            _repaired(others, repair, seed, *place, "of chance"),
         )
 
 
@@ -149,3 +155,14 @@ def _offspring(
         rng = seeding.stream(seed, *names, "child", attempt)
         one, other = (parents[selection.tournament(orders, rng=rng)] for _ in range(2))
         yield variation.mutate(variation.crossover(one, other, genes, rng=rng), genes, rng=rng)
+
+
+def _repaired(
+    genomes: Iterable[Genome], repair: Repair | None, seed: int, *names: str | int
+) -> Iterator[Genome]:
+    """Yield the genomes, each repaired with a stream of its own if there is something to repair."""
+    for attempt, genome in enumerate(genomes):
+        if repair is None:
+            yield genome
+        else:
+            yield repair(genome, seeding.stream(seed, *names, "repair", attempt))

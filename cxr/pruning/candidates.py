@@ -1,4 +1,9 @@
-"""Which pruned networks are tried: within the wanted MACs, from the baselines on, by NSGA-II."""
+"""Which pruned networks are tried: as large as the share allows, from the baselines on, by NSGA-II.
+
+None is tried that could be larger: before fine-tuning the score does not show what capacity is worth
+after it, so a search would trade it away. (darkcovidnet, picks at 30 to 46 % of the MACs where 50 %
+were allowed: .038 of accuracy on val behind the uniform cut.)
+"""
 
 from __future__ import annotations
 
@@ -7,119 +12,182 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cxr import plugins
+from cxr import plugins, seeding
+from cxr.backbones.surgery import Group
 from cxr.evolution import nsga2, sorting
-from cxr.evolution.genes import Asked, Evaluated, Genome, objectives_NM
+from cxr.evolution.genes import Asked, Evaluated, Genome, Search, objectives_NM
 from cxr.evolution.together import run_together
-from cxr.pruning import baselines, cutting, encoding
+from cxr.pruning import cutting, draws, masks, methods
+from cxr.pruning import encoding as counts
+from cxr.pruning.encoding import Encoding
+from cxr.pruning.evidence import Evidence
 from cxr.training.network import Network
 
-AT = 0.9  # share of the wanted MACs from which on a network counts as one of them
-_BELOW = (1.0, 0.9, 0.8, 0.65, 0.5)  # shares of the wanted MACs at which the baselines are cut too
+RANKED = ("l1_norm", "bn_scale", "taylor", "random")
+"""The criteria that the baselines need."""
+SEEDS = ("uniform", "global", "bn_scale", "taylor", "sensitivity")
+"""The baselines that a search starts with; `random` has uniform's counts."""
+ENCODINGS = {"counts": counts.encode, "mask": masks.encode}
+_DRAWS = 20  # random networks drawn for one that is new
+
+Key = tuple[int, float]
+"""A search: the number of its fold, and the share of the MACs that may stay."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What pruning one fold's network means."""
+class Space:
+    """One fold's parent, ready to be cut."""
 
-    groups: tuple[encoding.Group, ...]
+    groups: tuple[Group, ...]
     """all groups of channels, those without a gene too"""
-    encoding: encoding.Encoding
-    """of the groups that have a choice"""
+    encoding: Encoding
+    """of the search: channels ranked by the criterion it was made with"""
+    ranked: Mapping[str, Encoding]
+    """counts encodings by criterion, for the baselines; a criterion that ranks nothing is absent"""
     macs: int
-    """the most that a candidate may have"""
-    cuts: Mapping[str, Sequence[Genome]]
-    """the baselines' genomes: uniform and global, each from the wanted MACs downwards"""
-
-    def initial(self, population: int) -> list[Genome]:
-        """Return what the first generation starts with: both baselines, at most half of it."""
-        turns = [genome for pair in zip(*self.cuts.values(), strict=False) for genome in pair]
-        return list(dict.fromkeys(turns))[: max(2, population // 2)]
-
-    def origin(self, found: Evaluated) -> str:
-        """Say where a candidate comes from: uniform, global, random or child."""
-        if found.generation > 0:
-            return "child"
-        return next((name for name, genomes in self.cuts.items() if found.genome in genomes), "random")  # fmt: skip
+    """the parent's"""
 
 
-def plan(network: Network, *, criterion: str, share: float, size_px: int) -> Plan:
-    """Rank a trained network's channels by `criterion` and plan for at most `share` of its MACs.
+def space(
+    network: Network, *, criterion: str, encoding: str, evidence: Evidence, size_px: int
+) -> Space:
+    """Rank a trained network's channels by `criterion` and by what the baselines need.
 
-    Raises ValueError if there is nothing to prune, or if so few MACs can't be reached.
+    The evidence must have been gathered for `criterion` and for taylor. Raises ValueError for an
+    encoding that is not there and if there is nothing to prune.
     """
-    groups = cutting.groups(network, size_px=size_px)
-    ranked = {group.name: _criterion(criterion).scores(network, group) for group in groups}
-    encoded = encoding.encode(network, groups, ranked, size_px=size_px)
-    whole = encoded.macs(encoded.whole)
-    least = encoded.macs(encoded.smallest) / whole
-    wanted = math.floor(share * whole)
-    if encoded.macs(encoded.smallest) > wanted:
-        raise ValueError(
-            f"macs {share} can't be reached: with {encoding.STEP} channels in every group "
-            f"{least:.3f} of the MACs stay; ask for at least {math.ceil(least * 1000) / 1000}"
-        )
-    l1 = {g.name: _criterion("l1_norm").scores(network, g) for g in encoded.groups}
-    limits = [limit for part in _BELOW if (limit := math.floor(part * wanted)) >= least * whole]
-    return Plan(
-        groups=tuple(groups),
-        encoding=encoded,
-        macs=wanted,
-        cuts={
-            "uniform": [baselines.uniform(encoded, macs=limit) for limit in limits],
-            "global": [baselines.global_threshold(encoded, l1, macs=limit) for limit in limits],
-        },
-    )
+    if encoding not in ENCODINGS:
+        raise ValueError(f"unknown encoding {encoding!r}: known are {', '.join(ENCODINGS)}")
+    groups = tuple(cutting.groups(network, size_px=size_px))
+    scores = {
+        name: {group.name: _criterion(name).scores(network, group, evidence) for group in groups}
+        for name in dict.fromkeys((criterion, *RANKED))
+    }
+    own = ENCODINGS[encoding](network, groups, scores[criterion], size_px=size_px)
+    ranked = {
+        name: counts.encode(network, groups, scores[name], size_px=size_px)
+        for name in RANKED
+        if name == "l1_norm" or any(one is not None for one in scores[name].values())
+    }
+    return Space(groups=groups, encoding=own, ranked=ranked, macs=own.macs(own.whole))
 
 
 def _criterion(name: str) -> Any:
     return plugins.load("pruning/criteria", name)
 
 
+def limit(space: Space, share: float) -> int:
+    """Return the most MACs that a network may have which keeps `share` of its parent's.
+
+    Raises ValueError if the search, or its baselines in steps of 8 channels, can't get so far down.
+    """
+    allowed = math.floor(share * space.macs)
+    least = max(one.macs(one.smallest) for one in (space.encoding, space.ranked["l1_norm"]))
+    if least > allowed:
+        raise ValueError(
+            f"the share {share:g} can't be reached: with the fewest channels in every group "
+            f"{least / space.macs:.3f} of the MACs stay; ask for shares of at least "
+            f"{math.ceil(least / space.macs * 100) / 100:g}"
+        )
+    return allowed
+
+
+def seeds(space: Space, cuts: Mapping[str, tuple[Encoding, Genome]]) -> dict[str, Genome]:
+    """Return the baselines' cuts, by method, as genomes of the search: what its first generation starts with.
+
+    Where genes count channels, these are the search's own best ones, as many as the baseline keeps.
+    """
+    return {
+        method: space.encoding.like(own.kept(genome))
+        for method, (own, genome) in cuts.items()
+        if method in SEEDS
+    }
+
+
 def explore(
-    plans: Sequence[Plan],
-    evaluate: Callable[[list[tuple[int, Genome]]], list[dict[str, Any]]],
+    spaces: Sequence[Space],
+    shares: Sequence[float],
+    evaluate: Callable[[list[tuple[Key, Asked]]], list[tuple[float, ...]]],
     *,
+    genomes: Mapping[Key, Sequence[Genome]],
     population: int,
     generations: int,
+    survivors: int | None,
     seed: int,
-) -> list[list[Evaluated]]:
-    """Search every plan's genomes for high AUROC and few MACs; return what was evaluated, by plan.
+) -> dict[Key, list[Evaluated]]:
+    """Search every fold at every share; return what was evaluated, by (fold, share).
 
-    `evaluate` gets (number of the plan, genome) and returns what `fitness.evaluate` does.
+    `evaluate` returns the objectives of what it is asked for: rung 0 is a network as it was cut, rung
+    1, where there are `survivors`, a briefly trained one. A first generation has its `genomes`, as far
+    as they are within the share, then random ones; children are cut down or filled to the share. So
+    every network that is tried costs about what its rivals cost, and could be picked.
     """
-    searches = {
-        number: nsga2.nsga2(
-            plan.encoding.genes, rungs=[population], generations=generations, seed=seed,
-            stream=("prune", number), allowed=_within(plan), initial=plan.initial(population),
-        )
-        for number, plan in enumerate(plans)
-    }  # fmt: skip
-
-    def objectives(waiting: list[tuple[int, Asked]]) -> list[tuple[float, ...]]:
-        found = evaluate([(number, asked.genome) for number, asked in waiting])
-        return [(1.0 - one["auroc"], float(one["macs"])) for one in found]
-
-    return list(run_together(searches, objectives).values())
+    rungs = [population] if survivors is None else [population, survivors]
+    return run_together(
+        {
+            (fold, share): _search(
+                space.encoding, genomes[fold, share], ("prune", fold, methods.percent(share)),
+                macs=limit(space, share), rungs=rungs, generations=generations, seed=seed,
+            )
+            for fold, space in enumerate(spaces) for share in shares
+        },
+        evaluate,
+    )  # fmt: skip
 
 
-def _within(plan: Plan) -> Callable[[Genome], bool]:
-    return lambda genome: plan.encoding.macs(genome) <= plan.macs
+def _search(
+    encoding: Encoding, genomes: Sequence[Genome], stream: tuple[str | int, ...],
+    *, macs: int, rungs: Sequence[int], generations: int, seed: int,
+) -> Search:  # fmt: skip
+    """Return the search of one fold at one share."""
+
+    def allowed(genome: Genome) -> bool:
+        return encoding.living(genome) and encoding.macs(genome) <= macs
+
+    return nsga2.nsga2(
+        encoding.genes, rungs=rungs, generations=generations, seed=seed, stream=stream,
+        allowed=allowed,
+        initial=[*genomes, *_random(encoding, macs, rungs[0], seed, *stream)],
+        repair=lambda genome, rng: draws.fit(encoding, genome, macs=macs, rng=rng),
+    )  # fmt: skip
 
 
-def best(evaluated: Sequence[Evaluated], *, macs: int) -> Genome:
-    """Return the pick at the wanted `macs`: highest AUROC, then fewest MACs, then the first in order.
+def _random(
+    encoding: Encoding, macs: int, number: int, seed: int, *names: str | int
+) -> list[Genome]:
+    """Return so many random networks within `macs`, fewer where there are no more."""
+    found: dict[Genome, None] = {}
+    for draw in range(_DRAWS * number):
+        if len(found) == number:
+            break
+        rng = seeding.stream(seed, *names, "within", draw)
+        found.setdefault(draws.within(encoding, macs=macs, rng=rng))
+    return list(found)
 
-    Smaller networks than AT of the wanted MACs don't compete: the score before fine-tuning does not
-    show what capacity is worth after it, so it would trade it away. (darkcovidnet, picks at 30 to
-    46 % of the MACs where 50 % were allowed: .038 of accuracy on val behind the uniform cut.) If
-    none is that large, the largest compete.
+
+def best(
+    evaluated: Sequence[Evaluated], space: Space, *, macs: int, window: float, count: int = 1
+) -> list[Genome]:
+    """Return the `count` best of those that were judged at the greatest expense, best first.
+
+    Networks of at least `window` of the allowed `macs` come first: by their first objective, then
+    fewer MACs, then in the order of genomes. The others follow, the largest first.
     """
-    least = min(AT * macs, max(found.objectives[1] for found in evaluated))
-    near = [found for found in evaluated if found.objectives[1] >= least]
-    return min((*found.objectives, found.genome) for found in near)[-1]  # type: ignore[return-value]
+
+    def order(one: Evaluated) -> tuple[bool, float, float, Genome]:
+        size, score = space.encoding.macs(one.genome), one.objectives[0]
+        near = size >= window * macs
+        return (not near, *((score, size) if near else (-size, score)), one.genome)
+
+    return [one.genome for one in sorted(_at_top(evaluated), key=order)][:count]
 
 
 def front(evaluated: Sequence[Evaluated]) -> set[Genome]:
-    """Return the genomes that no other one beats in both AUROC and MACs."""
-    return {evaluated[index].genome for index in sorting.front(objectives_NM(evaluated))}
+    """Return the genomes judged at the greatest expense that no other of them beats in all objectives."""
+    top = _at_top(evaluated)
+    return {top[index].genome for index in sorting.front(objectives_NM(top))}
+
+
+def _at_top(evaluated: Sequence[Evaluated]) -> list[Evaluated]:
+    top = max(one.rung for one in evaluated)
+    return [one for one in evaluated if one.rung == top]

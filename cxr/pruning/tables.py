@@ -1,126 +1,149 @@
-"""What a pruning found, as the tables and numbers of its report."""
+"""What a pruning found, as the tables and numbers of its report; a share is a whole number of per cent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cxr.evolution.genes import Evaluated, Genome
-from cxr.pruning.candidates import Plan, front
-from cxr.training import loop
+from cxr.evolution.genes import Evaluated
+from cxr.pruning import contest, fitness, methods
+from cxr.pruning.candidates import front
+from cxr.pruning.contest import EVOLVED, Entrant
+from cxr.pruning.methods import PICK
+from cxr.pruning.tournament import Outcome
 
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What came of one fold."""
-
-    plan: Plan
-    """what was to be done"""
-    evaluated: Sequence[Evaluated]
-    """the candidates in the order of the search"""
-    results: Mapping[Genome, Mapping[str, Any]]
-    """what `fitness.evaluate` said of each of them, and of the whole parent"""
-    cuts: Mapping[str, Genome]
-    """pruned, uniform and global: the genomes that are compared"""
-    fitted: Mapping[str, loop.Fitted]
-    """those of the cuts that were fine-tuned"""
-
-    @property
-    def parent(self) -> Mapping[str, Any]:
-        """What `fitness.evaluate` said of the parent."""
-        return self.results[self.plan.encoding.whole]
+SHOWN = (PICK, EVOLVED, "uniform")
+"""The cuts whose channels are listed."""
+_NUMBERS = {"auroc": np.float64, "loss": np.float64, "distance": np.float64}
 
 
 def candidates(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Return a row per network tried, by fold in the order of the search."""
+    """Return a row per network tried and rung, by fold and share in the order of the search.
+
+    front and picked are 0 or 1, and 1 at the top rung only; picked: it became the evolved cut.
+    """
     rows = []
-    for fold, outcome in enumerate(outcomes):
+    for outcome in outcomes:
+        top = max(found.rung for found in outcome.evaluated)
         best = front(outcome.evaluated)
+        picked = contest.picks(outcome.entrants)[EVOLVED].entry.tried
         for found in outcome.evaluated:
-            result = outcome.results[found.genome]
+            said, at_top = outcome.found[found.genome, found.rung], found.rung == top
             rows.append({
-                "fold": fold,
-                "generation": found.generation,
-                **{key: result[key] for key in ("auroc", "loss", "macs", "parameters")},
-                "front": int(found.genome in best),
-                "picked": int(found.genome == outcome.cuts["pruned"]),
-                "origin": outcome.plan.origin(found),
+                "fold": outcome.fold, "share": methods.percent(outcome.share),
+                "generation": found.generation, "rung": found.rung,
+                **{key: said[key] for key in _NUMBERS},
+                "macs": outcome.found[found.genome, 0]["macs"],
+                "parameters": outcome.found[found.genome, 0]["parameters"],
+                "front": int(at_top and found.genome in best),
+                "picked": int(at_top and found.genome == picked),
+                "origin": _origin(outcome, found),
             })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype(_NUMBERS)
+
+
+def _origin(outcome: Outcome, found: Evaluated) -> str:
+    """Say where a candidate comes from: a baseline's name, random (drawn by chance), or child."""
+    return "child" if found.generation else outcome.origins.get(found.genome, "random")
 
 
 def channels(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Return a row per group of channels, by fold in network order: how many each fine-tuned cut keeps."""
+    """Return a row per fold and group of channels, in network order: how many each cut keeps.
+
+    For each share a column for each of SHOWN; a cut that can't be made in some fold has none there.
+    """
+    rows: dict[tuple[int, str], dict[str, Any]] = {}
+    for outcome in outcomes:
+        cuts = contest.picks(outcome.entrants)
+        for group in outcome.space.groups:
+            row = rows.setdefault(
+                (outcome.fold, group.name),
+                {"fold": outcome.fold, "group": group.name, "parent": group.channels},
+            )
+            for name in SHOWN:
+                if name in cuts:
+                    kept = cuts[name].network.kept.get(group.name, range(group.channels))
+                    row[methods.cut(name, outcome.share)] = len(kept)
+    return pd.DataFrame(list(rows.values()))
+
+
+def contests(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """Return a row per entrant of each contest: what it scores as cut, and after the short training."""
     rows = []
-    for fold, outcome in enumerate(outcomes):
-        kept = {cut: outcome.plan.encoding.kept(outcome.cuts[cut]) for cut in outcome.fitted}
-        for group in outcome.plan.groups:
-            whole = range(group.channels)
-            counts = {cut: len(kept[cut].get(group.name, whole)) for cut in kept}
-            rows.append({"fold": fold, "group": group.name, "parent": group.channels, **counts})
-    return pd.DataFrame(rows)
+    for outcome in outcomes:
+        chosen = contest.winner(outcome.entrants)
+        for one in outcome.entrants:
+            rows.append({
+                "fold": outcome.fold, "share": methods.percent(outcome.share),
+                "method": one.entry.method, "number": one.entry.number, "macs": one.network.macs,
+                "auroc": one.before["auroc"], "loss": one.before["loss"],
+                "contest_auroc": one.after["auroc"], "contest_loss": one.after["loss"],
+                "chosen": int(one is chosen),
+            })  # fmt: skip
+    return pd.DataFrame(rows).astype({"loss": np.float64, "contest_loss": np.float64})
 
 
-def history(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Return the learning curves of fine-tuning, a row per fold, model and epoch; kept: chosen on val."""
-    rows = [
-        {"fold": fold, "model": cut, **line, "kept": int(line["epoch"] == fitted.best_epoch)}
-        for fold, outcome in enumerate(outcomes)
-        for cut, fitted in outcome.fitted.items()
-        for line in loop.history_rows(fitted, fold=fold)
-    ]
-    return pd.DataFrame(rows)
-
-
-def metrics(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def metrics(
+    wholes: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome], *, evaluations: int
+) -> dict[str, Any]:
     """Return what each fold's parent and its cuts cost and reach, and the means over folds.
 
-    fitness_auroc is on search_val before fine-tuning, val_auroc on val after it; the parent's is
-    measured as its cuts' are. The parent's cost at the top is its largest fold's.
+    auroc and loss are on search_val before any training (the parent's measured as its cuts' are),
+    contest_* after the contest's. The parent's cost at the top is its largest fold's.
     """
-    parents = [_cut(outcome.parent, None) for outcome in outcomes]
-    folds = [
-        {
-            "parent": parent,
-            **{
-                cut: _cut(outcome.results[genome], outcome.fitted.get(cut))
-                for cut, genome in outcome.cuts.items()
-            },
-        }
-        for parent, outcome in zip(parents, outcomes, strict=True)
-    ]
+    parents = [_whole(whole) for whole in wholes]
+    folds = [{"parent": parent, "cuts": dict(_cuts(outcomes, wholes, fold))} for fold, parent in enumerate(parents)]  # fmt: skip
+    shares = list(dict.fromkeys(methods.percent(outcome.share) for outcome in outcomes))
     means = {
-        f"{key}_{cut}": float(np.mean([fold[cut][key] for fold in folds]))
-        for cut, found in folds[0].items()
-        if cut != "parent"
-        for key in ("fitness_auroc", "val_auroc", "val_accuracy")
-        if key in found
+        f"{method}_auroc_{share}": _mean(
+            fold["cuts"][f"{method}_{share}"]["contest_auroc"] for fold in folds
+        )
+        for method in (PICK, EVOLVED)
+        for share in shares
     }
-    shares = [f["pruned"]["macs"] / p["macs"] for f, p in zip(folds, parents, strict=True)]
     return {
         "parent": {
             "macs": max(parent["macs"] for parent in parents),
             "parameters": max(parent["parameters"] for parent in parents),
-            "fitness_auroc": float(np.mean([parent["fitness_auroc"] for parent in parents])),
+            "auroc": _mean(parent["auroc"] for parent in parents),
+            "loss": _mean(parent["loss"] for parent in parents),
         },
+        "shares": shares,
+        "evaluations": evaluations,
         "folds": folds,
-        "macs_share": float(np.mean(shares)),
         **means,
     }
 
 
-def _cut(result: Mapping[str, Any], fitted: loop.Fitted | None) -> dict[str, Any]:
-    """Return one network's cost and scores, those on val where it was fine-tuned."""
-    found = {
-        "macs": result["macs"],
-        "parameters": result["parameters"],
-        "fitness_auroc": result["auroc"],
+def _whole(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: found[key] for key in ("macs", "parameters", "auroc", "loss")}
+
+
+def _cuts(
+    outcomes: Sequence[Outcome], wholes: Sequence[Mapping[str, Any]], fold: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the fold's cuts by name with what they cost and reach."""
+    for outcome in outcomes:
+        if outcome.fold == fold:
+            for method, one in contest.picks(outcome.entrants).items():
+                found = _cut(one, wholes[fold])
+                origin = {"origin": one.entry.method} if method == PICK else {}
+                yield methods.cut(method, outcome.share), {**found, **origin}
+
+
+def _cut(one: Entrant, whole: Mapping[str, Any]) -> dict[str, Any]:
+    label, fall = fitness.worst(one.before, whole)
+    return {
+        **_whole(one.before),
+        "worst_label": label,
+        "worst_loss": fall,
+        "contest_auroc": one.after["auroc"],
+        "contest_loss": one.after["loss"],
     }
-    if fitted is not None:
-        line = next(line for line in fitted.history if line.epoch == fitted.best_epoch)
-        found |= {"val_auroc": line.val_auroc, "val_accuracy": line.val_accuracy}
-    return found
+
+
+def _mean(values: Iterator[float]) -> float:
+    return float(np.mean(list(values)))

@@ -14,6 +14,7 @@ from cxr import numerics, prepared, scratch
 from cxr.pruning import cutting, parent
 from cxr.pruning.parent import Fold
 from cxr.training import calibrating, distillation, loop, models
+from cxr.training.network import Network
 from cxr.training.recipe import Distillation, Recipe
 
 
@@ -52,15 +53,20 @@ def fine_tune(task: Task) -> models.Saved:
 
 def _fine_tune(task: Task) -> tuple[dict[str, Tensor], dict[str, Any]]:
     numerics.exact_torch()
+    return train(task, models.load(task.fold.model, task.fold.number).network)
+
+
+def train(task: Task, student: Network) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Cut, recalibrate and train `student`, of the parent's shape, in place; return what its record holds."""
     fold = task.fold
     images = prepared.read(fold.prepared_folder)
-    student, teacher = (models.load(fold.model, fold.number).network for _ in range(2))
+    teacher = models.load(fold.model, fold.number).network
     cutting.cut(student, task.kept, size_px=images.size_px)
     cutting.recalibrate(student, task.recipe, images.gather(fold.recalibration_rows))
     fitted = loop.fit(
         student, task.recipe,
         train=parent.part(images, fold.train_rows), val=parent.part(images, fold.val_rows),
-        seed=task.seed, stream=("prune", "tune", fold.number),
+        seed=task.seed, stream=("finish", fold.number),
         teacher=distillation.Teacher(teacher, task.distillation),
     )  # fmt: skip
     about = {

@@ -50,6 +50,22 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finished:
+    """One cut of a pruned model that was fine-tuned, see stages/finish.py."""
+
+    name: str
+    """of the model that it is"""
+    cut: str
+    """<method>_<percent>"""
+    metrics: Mapping[str, Any]
+    """reports/finish/<model>/metrics.json"""
+    history: list[Mapping[str, Any]]
+    """rows of history.csv"""
+    figures: Mapping[str, bytes]
+    """PNG by name: history, if it exists"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pruning:
     """What was cut out of one model, see stages/prune.py; a value that is undefined is None."""
 
@@ -61,20 +77,26 @@ class Pruning:
     """rows of candidates.csv"""
     channels: list[Mapping[str, Any]]
     """rows of channels.csv"""
-    history: list[Mapping[str, Any]]
-    """rows of history.csv"""
+    contest: list[Mapping[str, Any]]
+    """rows of contest.csv"""
     figures: Mapping[str, bytes]
-    """PNGs by name: front, channels, history; those that exist"""
+    """PNGs by name: front, channels, contest; those that exist"""
+    finished: list[Finished]
+    """in the order in which the parameters name the cuts; those of which a report exists"""
 
     @property
     def folds(self) -> list[Mapping[str, Any]]:
-        """By fold: parent, pruned, uniform, global."""
+        """By fold: the parent, and the cuts by name."""
         return list(self.metrics["folds"])
 
-    def share(self, cut: str) -> float:
+    def cuts(self, name: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        """Return a cut and its parent of each fold that has it."""
+        return [(fold["cuts"][name], fold["parent"]) for fold in self.folds if name in fold["cuts"]]
+
+    def share(self, name: str) -> float | None:
         """Return the share of its parent's MACs that a cut has left: the mean over the folds."""
-        shares = [fold[cut]["macs"] / fold["parent"]["macs"] for fold in self.folds]
-        return sum(shares) / len(shares)
+        shares = [cut["macs"] / parent["macs"] for cut, parent in self.cuts(name)]
+        return sum(shares) / len(shares) if shares else None
 
 
 @dataclass(frozen=True, kw_only=True)

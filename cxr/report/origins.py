@@ -1,8 +1,8 @@
 """What each model of a study is, in plain words: params.yaml tells it, the reports tell how much is left.
 
 *Parent*: the model out of which a pruned one was cut, or whose network was trained again with a
-teacher. *Uniform*: every layer loses the same share of its filters, the baseline of pruning. *Random*:
-the best of as many random networks, the baseline of search.
+teacher. *Cut*: <method>_<percent>, see cxr/pruning/methods.py; pruned_*: what won the contest of all
+methods. *Random*: the best of as many random networks, the baseline of search.
 """
 
 from __future__ import annotations
@@ -11,21 +11,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from cxr.pruning import methods
 from cxr.report import phrases
 from cxr.report.elements import Html, tag, text
 
 if TYPE_CHECKING:
     from cxr.report import Model, Study
 
-Kind = Literal["trained", "evolved", "random", "grid", "taught", "pruned", "uniform"]
+Kind = Literal["trained", "evolved", "random", "grid", "taught", "cut"]
 FOUND: dict[str, Kind] = {"evolved": "evolved", "random": "random", "grid": "grid"}
-MADE: dict[str, tuple[str, Kind]] = {
-    "-taught": ("distill", "taught"),
-    "-pruned": ("prune", "pruned"),
-    "-uniform": ("prune", "uniform"),
+BY = {
+    "evolved": "by evolution",
+    "uniform": "uniformly",
+    "global": "by global L1",
+    "bn_scale": "by BatchNorm scale",
+    "taylor": "by Taylor",
+    "random": "by chance",
+    "sensitivity": "by sensitivity",
 }
-"""Ending of a model's name → the stage that made it of another, and its kind."""
-CUT = ("pruned", "uniform")
+"""Method → how it pruned."""
 _IMAGENET = ("imagenet", "in1k", "in21k", "in22k")  # what timm and this project put in file names
 
 
@@ -35,19 +39,22 @@ class Origin:
 
     kind: Kind
     recipe: Mapping[str, Any]
-    """its recipe in the recipes of transfer, distill or prune; empty if there is none"""
+    """its recipe in the recipes of transfer, distill or finish; empty if there is none"""
     parent: str | None
     """the model that it was made of"""
+    cut: str | None = None
+    """of a pruned one: <method>_<percent>"""
 
 
 def origin(params: Mapping[str, Any], name: str) -> Origin:
     """Return what the model `name` is; a recipe of transfer goes before a name that was made of it."""
-    recipes = section(params, "transfer").get("recipes") or {}
-    for ending, (stage, kind) in MADE.items():
-        run = name.removesuffix(ending)
-        if name not in recipes and run != name and run in runs(params, stage):
-            return Origin(kind=kind, recipe=recipe_of(params, stage, run), parent=run)
     recipe = recipe_of(params, "transfer", name)
+    run, _, ending = name.rpartition("-")
+    if not recipe and ending == "taught" and run in runs(params, "distill"):
+        return Origin(kind="taught", recipe=recipe_of(params, "distill", run), parent=run)
+    if not recipe and ending in cuts(params) and run in runs(params, "prune"):
+        own = recipe_of(params, "finish", run)
+        return Origin(kind="cut", recipe=own, parent=run, cut=ending)
     options = recipe.get("backbone_options") or {}
     found = recipe.get("backbone") == "searched" and "family" not in options  # else written out
     kind = FOUND.get(str(options.get("pick")), "evolved") if found else "trained"
@@ -78,6 +85,11 @@ def runs(params: Mapping[str, Any], stage: str) -> list[str]:
     return [str(name) for name in section(params, stage).get("runs") or []]
 
 
+def cuts(params: Mapping[str, Any]) -> list[str]:
+    """Return the cuts of every pruned run that the study fine-tunes."""
+    return [str(name) for name in section(params, "finish").get("cuts") or []]
+
+
 def recipe_of(params: Mapping[str, Any], stage: str, run: str) -> Mapping[str, Any]:
     """Return a run's recipe; an empty one if the parameters hold none."""
     return (section(params, stage).get("recipes") or {}).get(run) or {}
@@ -99,8 +111,8 @@ def share_of_parent(study: Study, name: str) -> float | None:
     """Return the share of its parent's MACs that a pruned model has left: the mean over its folds."""
     made = origin(study.params, name)
     for pruning in study.prunings:
-        if pruning.name == made.parent and made.kind in CUT:
-            return pruning.share(made.kind)
+        if pruning.name == made.parent and made.cut is not None:
+            return pruning.share(made.cut)
     return None
 
 
@@ -146,13 +158,28 @@ def _taught_words(study: Study, made: Origin) -> Html:
 
 def _cut_words(study: Study, model: Model, made: Origin) -> Html:
     """Say out of which model it was cut, how, and how it was trained afterwards."""
+    assert made.cut is not None
+    method, percent = methods.parse(made.cut)
     share = share_of_parent(study, model.name)
-    most = made.recipe.get("macs")
-    left = "" if most is None else f" to at most {phrases.percent(most)} of its MACs"
-    left = left if share is None else f" to {phrases.percent(share)} of its MACs"
+    left = phrases.percent(percent / 100 if share is None else share)
+    left = f"to {'at most ' if share is None else ''}{left} of its MACs"
     taught = (made.recipe.get("distillation") or {}).get("weight", 0) > 0
     tuned = "fine-tuned with distillation" if taught else "fine-tuned"
     parent = tag("code", made.parent)
-    if made.kind == "uniform":
-        return Html(f"{parent} pruned uniformly{left}: the baseline, {tuned} alike")
-    return Html(f"{parent} with filters pruned by evolution{left}, {tuned}")
+    if method == methods.PICK:
+        return Html(f"{parent} pruned {left} {_winners_words(study, made)}, {tuned}")
+    if method == "evolved":
+        return Html(f"{parent} pruned {BY[method]} {left}, {tuned}")
+    return Html(f"{parent} pruned {BY[method]} {left}: a baseline, {tuned} alike")
+
+
+def _winners_words(study: Study, made: Origin) -> str:
+    """Say how the cut that is handed over was made."""
+    found = [x for x in study.prunings if x.name == made.parent]
+    winners = [cut["origin"] for cut, _ in found[0].cuts(str(made.cut))] if found else []
+    if not winners:
+        return "by the method that won the contest"
+    if len(set(winners)) == 1:
+        return f"{BY[winners[0]]}, which won the contest of all methods"
+    counts = [f"{BY[x]} in {winners.count(x)}" for x in BY if x in winners]
+    return f"by what won the contest of each fold ({', '.join(counts)})"

@@ -1,29 +1,27 @@
-"""What pruning left: evolved against uniform and global cuts at equal MACs, channels, fine-tuning.
+"""What pruning found: every method's cut at each share of the MACs, which is handed over, and why.
 
-*Share*: of the parent's MACs or parameters. Networks were judged on search_val before fine-tuning
-and on val after it; what the models are worth on test stands under Results.
+*Share*: of the parent's MACs or parameters. Networks were judged on search_val as they were cut and
+again after a short training. What the fine-tuned models are worth on test stands under Results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cxr.report import origins, phrases
-from cxr.report.elements import Html, count, details, figures, join, number, scaled, table, tag
+from cxr.pruning.methods import METHODS, PICK, WORDS
+from cxr.report import cuts, origins, phrases
+from cxr.report.elements import Html, count, details, join, number, table, tag, text
 
 if TYPE_CHECKING:
     from cxr.report import Pruning, Study
 
-CUTS = {"pruned": "Evolved", "uniform": "Uniform", "global": "Global L1"}
-SCORES = {
-    "fitness_auroc": "search_val AUROC",
-    "val_auroc": "val AUROC",
-    "val_accuracy": "val accuracy",
+COLUMNS = ("Cut", "MACs", "Share of MACs", "Parameters", "AUROC, as cut", "AUROC, after", "Worst label", "Its fall")  # fmt: skip
+_AIMS = {
+    "auroc": "the highest AUROC on search_val",
+    "loss": "the lowest loss on search_val",
+    "distance": "raw scores nearest to the parent's, on images of train",
 }
-DRAWN = {"child": "evolution", "random": "chance", "uniform": "uniform cut", "global": "global cut"}
-_SHOWN = 12  # rows of a front
-_FOLD = 0  # the fold whose channels stand for all
 
 Row = Mapping[str, Any]
 
@@ -34,169 +32,177 @@ def pruning(study: Study) -> Html:
 
 
 def _pruning(study: Study, found: Pruning) -> Html:
-    return tag(
-        "article",
-        tag("h3", found.name),
-        tag("p", _setting(study, found)),
-        _side_by_side(found),
-        phrases.note(_note(study, found)),
-        tag("div", join(_figures(found)), class_="stack"),
-        _folds(found),
-    )
-
-
-def _setting(study: Study, found: Pruning) -> str:
-    """Say what was optimised, on which images, and what followed."""
     recipe = origins.recipe_of(study.params, "prune", found.name)
-    folds = len(found.folds)
-    each = "For each fold by itself, evolution" if folds > 1 else "Evolution"
-    ranked = (
-        f"; within a group the filters of lowest {recipe['criterion']} go first"
-        if "criterion" in recipe
-        else ""
-    )
-    most = (
-        f" Cap: {phrases.percent(recipe['macs'])} of the parent's MACs." if "macs" in recipe else ""
-    )
+    shares = [int(share) for share in found.metrics["shares"]]
     pieces = [
-        f"{each} (NSGA-II) chose how many channels each group of layers keeps, for the highest AUROC "
-        f"on search_val and the fewest MACs{ranked}. Cut networks were judged without training, after "
-        f"their BatchNorm was measured anew on train.{most}"
-    ]  # fmt: skip
+        tag("h3", found.name),
+        tag("p", _setting(found, recipe, shares)),
+        *(tag("p", _verdict(found, share)) for share in shares),
+        *(_side_by_side(found, share) for share in shares),
+        phrases.note(_note(study, found)),
+        tag(
+            "div",
+            join(cuts.pictures(found, shares, str(recipe.get("fitness", "auroc")))),
+            class_="stack",
+        ),
+        _folds(found, shares),
+        cuts.finished(study, found),
+    ]
+    return tag("article", *(piece for piece in pieces if piece))
+
+
+def _setting(found: Pruning, recipe: Row, shares: Sequence[int]) -> str:
+    """Say what was optimised, on which images, under which caps."""
+    each = "For each fold by itself, evolution" if len(found.folds) > 1 else "Evolution"
+    masks = recipe.get("encoding") == "mask"
+    genes = "which channels" if masks else "how many channels"
+    aim = _AIMS.get(str(recipe.get("fitness")), _AIMS["auroc"])
+    fast = " and the least latency by its table" if recipe.get("latency") else ""
+    ranked = ""
+    if "criterion" in recipe and not masks:
+        ranked = f"; within a group the channels of lowest {recipe['criterion']} go first"
+    pieces = [
+        f"{each} (NSGA-II) chose {genes} each group of layers keeps, for {aim}{fast}{ranked}. Networks were "
+        "cut and judged without training, after their BatchNorm was measured anew on train.",
+        _survivors(recipe),
+        _bound(recipe),
+        f"At most {' or '.join(phrases.percent(share / 100) for share in shares)} of the parent's MACs "
+        "may stay, and every network that was tried is about as large as that, the baselines' too.",
+        _contest(recipe),
+    ]
+    return " ".join(piece for piece in pieces if piece)
+
+
+def _survivors(recipe: Row) -> str:
+    found = recipe.get("survivors")
+    if not found:
+        return ""
+    return (
+        f"The best {found['networks']} of each generation were trained on {count(found['samples'])} "
+        "images and judged again."
+    )
+
+
+def _bound(recipe: Row) -> str:
+    most = recipe.get("worst_label")
+    if most is None:
+        return ""
+    return f"A network whose worst label falls more than {number(most)} below the parent counts as worse than any that keeps within."  # fmt: skip
+
+
+def _contest(recipe: Row) -> str:
+    """Say how it was decided which cut is handed over."""
+    found = recipe.get("contest")
+    if not found:
+        return ""
+    best = f"{found['evolved']} evolved cuts" if found["evolved"] > 1 else "evolved cut"
     taught = (recipe.get("distillation") or {}).get("weight", 0) > 0
-    if "epochs" in recipe:
-        pieces.append(
-            "The pick, the best of those near the cap, and the uniform cut were then fine-tuned on "
-            f"train for at most {recipe['epochs']} "
-            f"epochs{', taught by their parent too (distillation)' if taught else ''}; val chose the "
-            "epoch. Test was never seen."
+    return (
+        f"The best {best} and that of every baseline were then trained alike on {count(found['samples'])} images of train"
+        f"{', taught by their parent too (distillation)' if taught else ''}: whoever has the highest "
+        "AUROC on search_val after it, of equals the lowest loss, is handed over. Val and test were never "
+        "seen."
+    )
+
+
+def _verdict(found: Pruning, share: int) -> Html:
+    """Say which cut is handed over at a share, and what the others reached."""
+    winners = [cut["origin"] for cut, _ in found.cuts(f"{PICK}_{share}")]
+    folds = len(winners)
+    names = [x for x in METHODS if x in winners]
+    who = " and ".join(
+        f"{WORDS[x]} in {winners.count(x)} of {folds} folds" if len(names) > 1 else WORDS[x]
+        for x in names
+    )
+    reached = {method: _after(found, f"{method}_{share}") for method in (PICK, *METHODS)}
+    rivals = [x for x in METHODS if x != "evolved" and reached[x] is not None]
+    words = f": AUROC on search_val after the short training {number(reached[PICK])}"
+    if names != ["evolved"]:
+        words += f"; evolution's best: {number(reached['evolved'])}"
+    if rivals:
+        best = max(rivals, key=lambda x: reached[x] or 0.0)  # of equal ones the first
+        words += (
+            ""
+            if names == [best]
+            else f"; the best baseline, {WORDS[best]}: {number(reached[best])}"
         )
-    return " ".join(pieces)
+    words += " (means over the folds)." if folds > 1 else "."
+    strong = tag("strong", f"{who} {'are' if len(names) > 1 else 'is'} handed over")
+    return Html(f"At {phrases.percent(share / 100)} of the MACs {strong}{text(words)}")
+
+
+def _after(found: Pruning, cut: str) -> float | None:
+    """Return a cut's AUROC after the short training, the mean over the folds; None unless all have it."""
+    known = [one["contest_auroc"] for one, _ in found.cuts(cut)]
+    return phrases.mean(known) if len(known) == len(found.folds) else None
 
 
 def _note(study: Study, found: Pruning) -> Html:
-    """Say what is compared with what, and where the models' own results stand."""
-    cut = [x for x in study.models if origins.origin(study.params, x.name).parent == found.name]
-    where = phrases.links(study, cut)
+    """Say what the methods are, and where the models' own results stand."""
+    made = [x for x in study.models if _is_cut_of(study, x.name, found.name)]
     return Html(
-        "Uniform: every group keeps the same share of its channels. Global L1: one threshold for all "
-        "groups; cut and judged, never fine-tuned. Both keep at most the wanted MACs. The evolved cut "
-        "was chosen on search_val, so that its AUROC there is too high; what the models are worth on "
-        f"test stands under Results{where}."
+        "Uniform L1: every group keeps the same share of its channels, those of highest L1 norm. Global "
+        "L1, BatchNorm scale, Taylor: one threshold for the channels of all groups, by that criterion. "
+        "Random: as many channels as uniform, drawn by chance. Sensitivity: each group is cut as far as "
+        "the network bears it by itself. All are filled up to the MACs allowed. As cut: before any "
+        "training; after: after the short one. Worst label: the one whose AUROC falls furthest below the "
+        "parent's, as cut. Whatever was searched or chosen on search_val looks too good there, what is "
+        "handed over most of all; what the models are worth on test stands under "
+        f"Results{phrases.links(study, made)}."
     )
 
 
-def _side_by_side(found: Pruning) -> Html:
-    """Set the cuts beside the parent, over the folds."""
-    rows = []
-    for cut, words in {"parent": "Parent", **CUTS}.items():
-        pairs = [(fold[cut], fold["parent"]) for fold in found.folds if cut in fold]
-        if not pairs:
-            continue
-        shares = [one["macs"] / parent["macs"] for one, parent in pairs]
-        rows.append(
-            [
-                words,
-                phrases.over_folds([one["macs"] for one, _ in pairs], phrases.scaled),
-                phrases.over_folds(shares, phrases.percent),
-                phrases.over_folds([one.get("parameters") for one, _ in pairs], phrases.scaled),
-                *(phrases.over_folds([one.get(key) for one, _ in pairs]) for key in SCORES),
-            ]
-        )
+def _is_cut_of(study: Study, model: str, parent: str) -> bool:
+    made = origins.origin(study.params, model)
+    return made.cut is not None and made.parent == parent
+
+
+def _side_by_side(found: Pruning, share: int) -> Html:
+    """Set the cuts of one share beside the parent, over the folds."""
+    parents = [fold["parent"] for fold in found.folds]
+    rows = [_row("Parent", [(parent, parent) for parent in parents])]
+    for method, words in WORDS.items():
+        if pairs := found.cuts(f"{method}_{share}"):
+            rows.append(_row(words, pairs))
+    picked = found.cuts(f"{PICK}_{share}")
+    rows.append(_row(tag("strong", _handed(picked)), picked))
     over = phrases.of_folds(len(found.folds))
-    columns = ["Cut", "MACs", "Share of MACs", "Parameters", *SCORES.values()]
-    caption = f"The parent and its cuts{over}; search_val: before fine-tuning, val: after it"
-    return table(caption, columns, rows)
+    caption = f"The parent and its cuts at {phrases.percent(share / 100)} of the MACs{over}"
+    return table(caption, COLUMNS, rows, words=(0, 6))
 
 
-def _figures(found: Pruning) -> list[Html]:
-    """Return the pruning's figures that exist, with the numbers behind them."""
-    name = found.name
-    known = [
-        ("front", f"AUROC on search_val against the share of MACs that networks cut out of {name} keep.",
-         "Cut networks before fine-tuning: AUROC on search_val against the share of the parent's MACs.",
-         _front(found)),
-        ("channels", f"Share of its channels that each group of {name} keeps, evolved and uniform.",
-         "Channels kept in each group of layers.", _channels(found)),
-        ("history", f"Loss and validation metrics while networks cut out of {name} were fine-tuned.",
-         "Fine-tuning, one line per fold; val chooses the epoch that is kept.", _history(found)),
+def _handed(pairs: Sequence[tuple[Row, Row]]) -> str:
+    """Name what is handed over: its method where all folds agree."""
+    winners = [cut["origin"] for cut, _ in pairs]
+    return f"Handed over: {WORDS[winners[0]]}" if len(set(winners)) == 1 else "Handed over"
+
+
+def _row(name: object, pairs: Sequence[tuple[Row, Row]]) -> list[object]:
+    """Return a line of `COLUMNS`; the worst label is that of the fold where it falls furthest."""
+
+    def over(key: str, show: Any = number) -> Html:
+        return phrases.over_folds([cut.get(key) for cut, _ in pairs], show)
+
+    falls = [cut for cut, _ in pairs if cut.get("worst_loss") is not None]
+    worst = max(falls, key=lambda cut: cut["worst_loss"])["worst_label"] if falls else None
+    shares = [cut["macs"] / parent["macs"] for cut, parent in pairs]
+    return [
+        name, over("macs", phrases.scaled), phrases.over_folds(shares, phrases.percent),
+        over("parameters", phrases.scaled), over("auroc"), over("contest_auroc"),
+        phrases.spaced(worst or "–"), over("worst_loss"),
     ]  # fmt: skip
-    return figures(found.figures, known)
 
 
-def _front(found: Pruning) -> Html | str:
-    """List the front of one fold: no other network has a higher AUROC and fewer MACs."""
-    whole = found.folds[_FOLD]["parent"]["macs"]
-    front = [row for row in found.candidates if row["fold"] == _FOLD and row["front"]]
-    front.sort(key=phrases.best_first)
-    rows = [
-        [phrases.percent(row["macs"] / whole), scaled(row["macs"]), scaled(row["parameters"]),
-         number(row["auroc"]), phrases.starred(DRAWN.get(row["origin"], row["origin"]), row["picked"]), count(int(row["generation"]))]
-        for row in front[:_SHOWN]
-    ]  # fmt: skip
-    if not rows:
-        return ""
-    where = f" of fold {_FOLD}" if len(found.folds) > 1 else ""
-    some = phrases.some(_SHOWN, len(front))
-    columns = ["Share of MACs", "MACs", "Parameters", "AUROC", "Comes from", "Generation"]
-    return table(f"The front{where}{some}", columns, rows, words=(0, 4))
-
-
-def _channels(found: Pruning) -> Html | str:
-    """List the channels of each group before and after: one fold's, and the range where folds are alike."""
-    groups: dict[tuple[str, int], list[Row]] = {}
-    for row in found.channels:
-        groups.setdefault((str(row["group"]), int(row["parent"])), []).append(row)
-    folds = len(found.folds)
-    # searched parents differ from fold to fold: layers of one name are then not the same layer
-    alike = folds > 1 and all(len(rows) == folds for rows in groups.values())
-    lines = []
-    for (name, whole), rows in groups.items():
-        if rows[0]["fold"] != _FOLD:
-            continue
-        cells = [count(whole), *(count(int(rows[0][cut])) for cut in ("pruned", "uniform"))]
-        cells += [phrases.spread([int(row["pruned"]) for row in rows])] if alike else []
-        lines.append([tag("code", name.removeprefix("backbone.")), *cells])
-    if not lines:
-        return ""
-    columns = ["Group", "Parent", "Evolved", "Uniform", *(["Evolved, all folds"] if alike else [])]  # fmt: skip
-    where = f", fold {_FOLD} as an example" if folds > 1 else ""
-    return table(f"Channels of each group before and after{where}", columns, lines)
-
-
-def _history(found: Pruning) -> Html | str:
-    """List the fine-tuning curves of both cuts, epoch by epoch, as means over the folds."""
-    curves: dict[tuple[int, str], list[Row]] = {}
-    for row in found.history:
-        curves.setdefault((int(row["epoch"]), str(row["model"])), []).append(row)
-    rows = []
-    for epoch in sorted({epoch for epoch, _ in curves}):
-        cells = []
-        for key in ("val_loss", "val_auroc"):
-            for cut in ("pruned", "uniform"):
-                cells.append(
-                    number(phrases.mean([row[key] for row in curves.get((epoch, cut), [])]))
-                )
-        rows.append([count(epoch + 1), *cells])
-    if not rows:
-        return ""
-    mean = ", mean over the folds still training" if len(found.folds) > 1 else ""
-    columns = ["Epoch", "Loss, evolved", "Loss, uniform", "AUROC, evolved", "AUROC, uniform"]
-    return table(f"On val{mean}", columns, rows)
-
-
-def _folds(found: Pruning) -> Html | str:
+def _folds(found: Pruning, shares: Sequence[int]) -> Html | str:
     """List each fold's cuts where there are several."""
     if len(found.folds) < 2:
         return ""
-    rows = [
-        [
-            i, words, phrases.percent(fold[cut]["macs"] / fold["parent"]["macs"]),
-            *(number(fold[cut].get(key)) for key in SCORES),
-        ]
-        for i, fold in enumerate(found.folds)
-        for cut, words in CUTS.items()
-        if cut in fold
-    ]  # fmt: skip
-    columns = ["Fold", "Cut", "Share of MACs", *SCORES.values()]
-    return details("Cuts of each fold", table("The cuts of each fold", columns, rows, words=(0, 1)))
+    rows: list[list[object]] = []
+    for i, fold in enumerate(found.folds):
+        for share in shares:
+            for method, words in {**WORDS, PICK: ""}.items():
+                if (cut := fold["cuts"].get(f"{method}_{share}")) is not None:
+                    pairs = [(cut, fold["parent"])]
+                    rows.append([i, *_row(words or tag("strong", _handed(pairs)), pairs)])
+    whole = table("The cuts of each fold", ["Fold", *COLUMNS], rows, words=(0, 1, 7))
+    return details("Cuts of each fold", whole)

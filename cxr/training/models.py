@@ -25,6 +25,8 @@ from cxr.training.network import Network, build, last_layer
 from cxr.training.recipe import Augmentation, Recipe
 
 FORMAT = 3
+_OF_RECIPE = ("backbone", "loss", "mean", "std", "test_views", "calibration")
+"""What config.json repeats of the recipe."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,10 @@ def save(
         artifacts.write_tensors(folder / f"fold-{fold}.safetensors", member.fitted.tensors, about)
     config = {
         "format": FORMAT,
-        "backbone": recipe.backbone,
+        **{key: getattr(recipe, key) for key in _OF_RECIPE},
         "labels": labels,
-        "loss": recipe.loss,
         "folds": len(members),
         "size_px": size_px,
-        "mean": recipe.mean,
-        "std": recipe.std,
-        "test_views": recipe.test_views,
-        "calibration": recipe.calibration,
         "parameters": max(map(cost.parameters, networks)),
         "macs": max(cost.macs(network, size_px=size_px) for network in networks),
         "files": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
@@ -132,7 +129,10 @@ def load(folder: Path, fold: int) -> Member:
     own, differing = _recipe_and_differing(folder, fold, about)
     path = _checked(folder / f"fold-{fold}.safetensors", about)
     labels, size_px = len(about["labels"]), about["size_px"]
-    network = _shaped(own, differing["pruning"], labels=labels, size_px=size_px)
+    try:
+        network = _shaped(own, differing["pruning"], labels=labels, size_px=size_px)
+    except ValueError as error:
+        raise ValueError(f"{folder / f'fold-{fold}.json'} does not fit: {error}") from None
     try:
         network.load_state_dict(artifacts.read_tensors(path))
     except RuntimeError as error:
@@ -154,7 +154,14 @@ def _recipe_and_differing(
 
 def _shared(folder: Path, about: dict[str, Any]) -> Recipe:
     path = _checked(folder / "recipe.json", about)
-    return params.build(Recipe, artifacts.read_json(path), where=str(path))
+    found = params.build(Recipe, artifacts.read_json(path), where=str(path))
+    for key in _OF_RECIPE:
+        if about.get(key) != getattr(found, key):
+            raise ValueError(
+                f"{folder / 'config.json'} was changed: it says {key} {about.get(key)!r}, recipe.json "
+                f"{getattr(found, key)!r}; run `dvc checkout` (or `dvc repro`) to get the model again"
+            )
+    return found
 
 
 def _checked(path: Path, about: dict[str, Any]) -> Path:

@@ -1,18 +1,16 @@
-"""Surgery: the groups are what hangs together, a cut removes just that, and rebuilding is bit-equal."""
+"""Surgery: the groups are what hangs together, and a cut removes just that."""
 
 import copy
-import json
-import subprocess
-import sys
 
 import pytest
 import timm
 import torch
 from torch import nn
+from torch_pruning.pruner import function
 
-from cxr import artifacts, backbones, numerics, seeding
+from cxr import backbones, numerics, seeding
 from cxr.backbones import surgery
-from tests.architectures.cases import KINDS, cells, stage
+from tests.architectures.cases import FAMILIES, KINDS, cells, draw, stage
 
 numerics.exact_torch()
 SIZE = 32
@@ -20,12 +18,15 @@ ALL_BLOCKS = cells(
     stage(), stage("residual", 24, kernel=5), stage("inverted", 24), stage("dense", 24)
 )
 DENSE = {"growth_rate": 8, "block_config": (2, 2)}
+GROUPED = {"layers": [1, 1, 1, 1], "channels": [8, 16, 16, 24], "stem_width": 16, "cardinality": 4, "base_width": 64}  # fmt: skip
 NETWORKS = {
     "mobilenetv2_035": ("mobilenetv2_035", {}),
     "resnet10t": ("resnet10t", {"channels": [8, 16, 24, 32], "stem_width": 16}),
     "searched": ("searched", ALL_BLOCKS),
     "squeeze_and_excite": ("mobilenetv3_small_050", {}),
     "concatenated": ("densenet121", DENSE),
+    "grouped": ("resnext50_32x4d", GROUPED),
+    "grouped, squeezed": ("seresnext26d_32x4d", GROUPED),
     "searched, squeezed": ("searched", KINDS["squeezed"]),
     "searched, group norms": ("searched", KINDS["everything"]),
     "searched, flat": ("searched", KINDS["flat"]),
@@ -33,10 +34,16 @@ NETWORKS = {
     "searched, plain_cnn": ("searched", KINDS["plain_cnn"]),
     "searched, mobile": ("searched", KINDS["mobile, changed"]),
 }
+DRAWN = {
+    f"{family} {number}": ("searched", draw(family, number))
+    for family in FAMILIES
+    for number in range(4)
+}
+"""Networks as a search may draw them."""
 
 
 def build(name: str) -> nn.Sequential:
-    backbone, options = NETWORKS[name]
+    backbone, options = {**NETWORKS, **DRAWN}[name]
     body = backbones.create(backbone, options=options, seed=1, stream=("test", name))
     with seeding.torch_global(1, "head"):
         network = nn.Sequential(body, nn.Linear(backbones.features(body), 3))
@@ -45,7 +52,10 @@ def build(name: str) -> nn.Sequential:
 
 
 def _trained(network: nn.Module, *, centred: bool) -> None:
-    """Give every BatchNorm statistics and weights of its own, as training would; centred: 0 stays 0."""
+    """Give every BatchNorm statistics and weights of its own, as training would.
+
+    Centred ones make 0 of 0, so that a channel of zeros says nothing behind a concatenation either.
+    """
     for number, layer in enumerate(backbones.batch_norms(network)):
         for name, tensor in layer.state_dict().items():
             if tensor.is_floating_point():
@@ -64,7 +74,7 @@ def keep(network: nn.Sequential, kept) -> None:
 
 
 def some(network: nn.Sequential) -> dict[str, list[int]]:
-    """Keep uneven parts of every group, or whole groups of GroupNorms where there are any."""
+    """Keep uneven parts of every group; whole groups of norms and convolutions where there are any."""
     return {
         group.name: [
             i for i in range(group.channels) if (i // group.multiple * 7 + place % 2) % 3
@@ -101,6 +111,14 @@ def test_a_depthwise_convolution_is_no_maker_and_no_taker():
     assert widened.takers == (("0.blocks.1.0.conv_pwl", 1),)
 
 
+@pytest.mark.parametrize("name", [*sorted(NETWORKS), *DRAWN])
+def test_every_layer_but_the_head_can_be_cut(name):
+    network = build(name)
+    cut = [layer for group in groups(network) for layer in (*group.makers, *group.depthwise)]
+    layers = [n for n, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert sorted(cut) == sorted(layers[:-1]) and layers[-1] == "1"
+
+
 def test_groups_stand_in_network_order_and_leave_the_modes_as_they_were():
     network = build("mobilenetv2_035")
     network[0].blocks[2].train()
@@ -111,7 +129,7 @@ def test_groups_stand_in_network_order_and_leave_the_modes_as_they_were():
     assert [g.name for g in found] == sorted((g.name for g in found), key=order.index)
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", [*sorted(NETWORKS), *DRAWN])
 def test_a_cut_takes_just_the_channels_that_are_not_kept(name):
     """Channels that are 0 for every image say nothing: without them the scores stay as they were."""
     network = build(name)
@@ -138,37 +156,6 @@ def test_what_is_cut_can_be_trained():
     keep(network, some(network))
     network.train()(images(4)).sum().backward()
     assert all(p.grad is not None and p.requires_grad for p in network.parameters())
-
-
-def test_rebuilt_and_cut_in_another_process_it_scores_the_same_bits(tmp_path):
-    names = ["mobilenetv2_035", "resnet10t", "searched", "searched, group norms"]
-    expected = {}
-    for name in names:
-        network = build(name)
-        kept = some(network)
-        keep(network, kept)
-        artifacts.write_tensors(tmp_path / f"{name}.safetensors", network.state_dict(), {})
-        artifacts.write_json(tmp_path / f"{name}.json", kept)
-        with torch.no_grad():
-            expected[name] = network(images()).numpy().tobytes().hex()
-    code = (
-        "import sys, json, pathlib, torch\n"
-        "from cxr import artifacts\n"
-        "from tests.backbones import test_surgery as t\n"
-        "folder, found = pathlib.Path(sys.argv[1]), {}\n"
-        "for name in sys.argv[2:]:\n"
-        "    network = t.build(name)\n"
-        "    with torch.no_grad(): [p.zero_() for p in network.parameters()]\n"
-        "    t.keep(network, artifacts.read_json(folder / f'{name}.json'))\n"
-        "    network.load_state_dict(artifacts.read_tensors(folder / f'{name}.safetensors'))\n"
-        "    with torch.no_grad(): scores = network(t.images())\n"
-        "    found[name] = scores.numpy().tobytes().hex()\n"
-        "print(json.dumps(found))\n"
-    )
-    there = subprocess.run(
-        [sys.executable, "-c", code, tmp_path, *names], capture_output=True, text=True, check=True
-    )
-    assert json.loads(there.stdout) == expected
 
 
 @pytest.mark.parametrize(
@@ -200,13 +187,13 @@ def test_a_frozen_network_is_refused_where_torch_pruning_would_cut_nothing():
 
 def test_a_cut_that_did_nothing_is_told(monkeypatch):
     network = build("resnet10t")
-    monkeypatch.setattr(surgery.torch_pruning.Group, "prune", lambda *_, **__: None)
+    monkeypatch.setattr(function.ConvPruner, "prune_out_channels", lambda *_: None)
     with pytest.raises(ValueError, match=r"conv1\.0 has 12 channels after the cut, not 8.*MACs"):
         keep(network, {"0.conv1.0": list(range(8))})
 
 
 @pytest.mark.parametrize(
-    "middle", [nn.Conv2d(8, 8, 3, groups=2), nn.GroupNorm(2, 8), nn.Conv2d(8, 16, 1, groups=8)]
+    "middle", [nn.Conv2d(8, 12, 3, groups=2), nn.GroupNorm(2, 8), nn.Conv2d(8, 16, 1, groups=8)]
 )
 def test_channels_are_left_alone_where_a_cut_is_not_one_choice_for_all_layers(middle):
     tail = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(3)]
@@ -228,6 +215,62 @@ def test_groupnorms_are_cut_by_whole_groups():
         ValueError, match=r"GroupNorm of 8 channels a group: keep a multiple of 8, not 3"
     ):
         keep(build("searched, group norms"), {"0.stem.0.0": [1, 2, 3]})
+
+
+def test_convolutions_in_groups_are_cut_by_whole_groups():
+    network, parent = build("grouped"), build("grouped")
+    found = {group.name: group for group in groups(network)}
+    inside = found["0.layer2.0.conv1"]
+    assert inside.makers == ("0.layer2.0.conv1",) and inside.depthwise == ("0.layer2.0.conv2",)
+    assert inside.norms == ("0.layer2.0.bn1", "0.layer2.0.bn2")
+    assert inside.takers == (("0.layer2.0.conv3", 1),)
+    assert (inside.channels, inside.block, inside.multiple) == (64, 16, 16)
+    kept = [*range(16, 32), *range(48, 64)]
+    keep(network, {"0.layer2.0.conv1": kept})
+    cut, whole = network[0].layer2[0].conv2, parent[0].layer2[0].conv2
+    assert (cut.in_channels, cut.out_channels, cut.groups) == (32, 32, 2)
+    assert torch.equal(cut.weight, whole.weight[kept])
+    with pytest.raises(
+        ValueError, match=r"in groups of 16 channels: keep all or none of 0\.\.15, of"
+    ):
+        keep(build("grouped"), {"0.layer2.0.conv1": list(range(8, 24))})
+
+
+@pytest.mark.parametrize(
+    ("cut", "block", "multiple"), [(4, 4, 8), (2, 8, 8), (1, 1, 8), (16, 1, 8)]
+)
+def test_a_groupnorm_and_a_convolution_in_groups_both_stay_full(cut, block, multiple):
+    layers = [nn.Conv2d(1, 16, 3), nn.Conv2d(16, 16, 3, groups=cut), nn.GroupNorm(2, 16)]
+    tail = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 3)]
+    network = nn.Sequential(*layers[:2], nn.ReLU(), layers[2], *tail)
+    last = groups(network)[-1]
+    assert (last.block, last.multiple, last.channels) == (block, multiple, 16)
+    with pytest.raises(ValueError, match="keep a multiple of 8, not 4" if block < 5 else "0..7"):
+        keep(network, {last.name: [0, 1, 2, 3]})
+    keep(network, {last.name: list(range(8, 16))})
+    assert network(images()).shape == (2, 3)
+    assert layers[1].weight.shape[0] == 8 and layers[2].num_groups == 1
+
+
+def test_a_batchnorm_over_a_concatenation_keeps_what_belongs_to_the_channels_kept():
+    parent = build("concatenated")
+    _trained(parent, centred=False)
+    network = copy.deepcopy(parent)
+    first, second = "0.features.conv0", "0.features.denseblock1.denselayer1.conv2"
+    keep(network, {first: [1, 5, 14], second: [0, 7]})
+    places = [1, 5, 14, 16, 23]
+    cut, whole = (each[0].features.denseblock1.denselayer2 for each in (network, parent))
+    assert cut.norm1.num_features == 5
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        assert torch.equal(getattr(cut.norm1, name), getattr(whole.norm1, name)[places])
+    assert torch.equal(cut.conv1.weight, whole.conv1.weight[:, places])
+
+
+def test_all_that_a_shortcut_ties_is_cut_in_front_of_flattened_maps():
+    found = {group.name: group for group in groups(build("searched, flat, dense layer"))}
+    last = found["0.stage0.0.path.1.0"]
+    ties = ("0.stage0.0.path.1.0", "0.stage0.0.shortcut.0.0", "0.stage0.1.path.1.0")
+    assert last.makers == ties and last.takers == (("0.stage0.1.path.0.0", 1), ("0.dense0.0.0", 64))
 
 
 class _Halves(nn.Module):

@@ -60,13 +60,8 @@ class Plan:
         return seed == self.data[name][0]
 
     def left(self, rows: Rows) -> list[tuple[str, int]]:
-        """Return data sets and seeds that are not done, the data sets in turn.
-
-        So that a sitting that ends early leaves rows of each.
-        """
-        longest = max(map(len, self.data.values()))
-        pairs = [(name, seeds[i]) for i in range(longest) for name, seeds in self.data.items() if i < len(seeds)]  # fmt: skip
-        return [(name, seed) for name, seed in pairs if not rows.has(name, seed)]
+        """Return data sets and seeds that are not done, the data sets in turn."""
+        return rows.left(self.data)
 
 
 def rate(space: Space, settings: Params, folder: Path) -> dict[str, float]:
@@ -191,17 +186,15 @@ def main() -> None:
     options = _options()
     deadline = time.monotonic() + 60 * options.minutes - _RESERVE_S
     try:
-        real = _real()
+        from tests.bench import search_data, search_rows
+
+        real = search_data.real("bench-search")
         plan = _plan(options)
         done = sitting(plan, real, deadline=deadline)
         report(plan)
     except ValueError as error:
         sys.exit(f"bench-search: error: {error}")
-    if done:
-        print(f"all is done: {plan.folder}")
-    else:
-        again = " ".join(["python -m tests.bench.search", *sys.argv[1:]]) if sys.argv[1:] else "make bench-search"  # fmt: skip
-        print(f"the sitting of {options.minutes:g} minutes is over; go on with: {again}")
+    print(search_rows.end("search", done, folder=plan.folder, minutes=options.minutes))
 
 
 def _options() -> argparse.Namespace:
@@ -218,16 +211,6 @@ def _options() -> argparse.Namespace:
         "--name", default="default", help="of the trial's folder; --validation only"
     )
     return parser.parse_args()
-
-
-def _real() -> Path:
-    named = os.environ.get("CXR_REAL_DATA")
-    if not named or not Path(named).is_dir():
-        raise ValueError(
-            f"CXR_REAL_DATA must name the folder of real data, not {named!r}: "
-            "CXR_REAL_DATA=<folder> make bench-search"
-        )
-    return Path(named)
 
 
 def _plan(options: argparse.Namespace) -> Plan:

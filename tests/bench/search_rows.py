@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,30 @@ OPENINGS = ["data", "seed"]
 
 
 class Rows:
-    """The table `rows.csv` of a folder; each addition is whole or not there."""
+    """The table `rows.csv` of a folder; each addition is whole or not there.
+
+    Another benchmark's rows have other columns, data, seed, part, openings and recipe among them.
+    """
+
+    columns: Sequence[str] = COLUMNS
+    counts: Sequence[str] = ("networks", "samples", "front")
+    """columns of whole numbers, empty where there is none: baselines search nothing"""
 
     def __init__(self, folder: Path) -> None:
         self.path, self._openings = folder / "rows.csv", folder / "openings.csv"
 
     def read(self) -> pd.DataFrame:
         """Return all rows, in the order in which they were finished."""
-        return _read(self.path, COLUMNS)
+        return _read(self.path, self.columns, dict.fromkeys(self.counts, "Int64"))
+
+    def left(self, seeds: Mapping[str, Sequence[int]]) -> list[tuple[str, int]]:
+        """Return data sets and `seeds` that are not done, the data sets in turn.
+
+        So that a sitting that ends early leaves rows of each.
+        """
+        longest = max(map(len, seeds.values()))
+        pairs = [(name, some[i]) for i in range(longest) for name, some in seeds.items() if i < len(some)]  # fmt: skip
+        return [(name, seed) for name, seed in pairs if not self.has(name, seed)]
 
     def has(self, data: str, seed: int) -> bool:
         """Tell whether the seed is done: then it is never run again."""
@@ -47,22 +64,29 @@ class Rows:
 
     def open(self, data: str, seed: int) -> int:
         """Note that test images are about to be looked at; return how often they were, this time too."""
-        known = _read(self._openings, OPENINGS)
+        known = _read(self._openings, OPENINGS, {})
         known = pd.concat([known, pd.DataFrame([[data, seed]], columns=OPENINGS)])
         artifacts.write_csv(self._openings, known)
         return int(((known["data"] == data) & (known["seed"] == seed)).sum())
 
     def add(self, found: Sequence[Mapping[str, Any]]) -> None:
         """Add the rows of one seed, all or none of them."""
-        new = pd.DataFrame(found, columns=COLUMNS)
+        new = pd.DataFrame(found, columns=list(self.columns))
         known = self.read()
         table = pd.concat([known, new], ignore_index=True) if len(known) else new
-        counts = ["networks", "samples", "front"]  # empty for baselines, which search nothing
-        artifacts.write_csv(self.path, table.astype(dict.fromkeys(counts, "Int64")))
+        artifacts.write_csv(self.path, table.astype(dict.fromkeys(self.counts, "Int64")))
 
 
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def end(bench: str, done: bool, *, folder: Path, minutes: float) -> str:
+    """Say of a sitting of tests/bench/<bench>.py that all is done, or how it goes on."""
+    if done:
+        return f"all is done: {folder}"
+    words = sys.argv[1:]
+    again = " ".join([f"python -m tests.bench.{bench}", *words]) if words else f"make bench-{bench}"
+    return f"the sitting of {minutes:g} minutes is over; go on with: {again}"
+
+
+def _read(path: Path, columns: Sequence[str], kinds: Mapping[str, str]) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame(columns=list(columns))
-    counts = {"networks": "Int64", "samples": "Int64", "front": "Int64", "recipe": str}
-    return artifacts.read_csv(path, dtype=counts)
+    return artifacts.read_csv(path, dtype={**kinds, "recipe": str})

@@ -200,6 +200,32 @@ def test_a_preference_for_the_first_changes_nothing() -> None:
     assert _evolve(ZDT1_GENES, zdt1, draws=4, prefer=lambda genomes, place, found: 0) == plain
 
 
+def test_children_and_draws_are_repaired_and_what_was_given_is_not() -> None:
+    """Wanted are only those whose values add up to 63."""
+
+    def repair(genome: Genome, rng: np.random.Generator) -> Genome:
+        values = list(genome)
+        while sum(values) != 63:
+            place = int(rng.integers(len(values)))
+            step = 1 if sum(values) < 63 else -1
+            values[place] = min(ZDT1_GENES[place].size - 1, max(0, values[place] + step))
+        return tuple(values)
+
+    given = (5, *[0] * 9)
+    settings: Any = {"repair": repair, "initial": [given], "generations": 8}
+    members = _evolve(ZDT1_GENES, zdt1, **settings)
+    assert members[0].genome == given and len(members) == 64
+    assert all(sum(member.genome) == 63 for member in members[1:])
+    assert len({member.genome for member in members}) == 64
+    assert _evolve(ZDT1_GENES, zdt1, **settings) == members
+    assert _evolve(ZDT1_GENES, zdt1, **{**settings, "generations": 4}) == members[:32]
+
+
+def test_a_repair_that_leaves_all_as_it_is_changes_nothing() -> None:
+    plain = _evolve(ZDT1_GENES, zdt1)
+    assert _evolve(ZDT1_GENES, zdt1, repair=lambda genome, rng: genome) == plain
+
+
 def test_nothing_is_evaluated_twice_and_only_what_is_allowed() -> None:
     def odd(genome: Genome) -> bool:
         return sum(genome) % 2 == 1

@@ -138,23 +138,30 @@ def test_leftovers_without_a_lock_entry_go_too(repository):
 
 
 def test_what_searches_prunings_and_exports_left_goes_with_their_runs(tmp_path):
-    prune = pipeline.Stage(
-        name="prune@a",
-        outs=("data/models/a-pruned", "data/models/a-uniform", "reports/prune/a/metrics.json"),
+    prune = pipeline.Stage(name="prune@a", outs=("data/pruned/a", "reports/prune/a/metrics.json"))
+    finish = pipeline.Stage(
+        name="finish@a-pruned_50",
+        outs=("data/models/a-pruned_50", "reports/finish/a-pruned_50/plots"),
     )
     search = pipeline.Stage(name="search@s", outs=("data/searched/s", "reports/search/s/plots"))
-    kept = [
-        "data/models/a-pruned",
-        "data/models/a-uniform",
-        "data/searched/s",
-        "data/.scratch/prune",
+    kept = ["data/models/a-pruned_50", "data/pruned/a", "data/searched/s", "data/.scratch/prune"]
+    kept += ["reports/prune/a", "reports/finish/a-pruned_50", "reports/search/s"]
+    gone = [
+        "data/exported/a",
+        "data/models/a-uniform_50",
+        "data/models/b-pruned_50",
+        "data/pruned/b",
     ]
-    kept += ["reports/prune/a", "reports/search/s"]
-    gone = ["data/exported/a", "data/models/b-pruned", "data/models/b-uniform", "data/searched/t"]
-    gone += ["reports/export/a", "reports/prune/b", "reports/search/t"]
+    gone += [
+        "data/searched/t",
+        "reports/export/a",
+        "reports/finish/a-uniform_50",
+        "reports/prune/b",
+    ]
+    gone += ["reports/search/t"]
     for path in (*kept, *gone):
         (tmp_path / path).mkdir(parents=True)
-    assert pipeline.forget_removed_runs(tmp_path, current=[search, prune]) == gone
+    assert pipeline.forget_removed_runs(tmp_path, current=[search, prune, finish]) == gone
     assert all((tmp_path / path).is_dir() for path in kept)
     assert not any((tmp_path / path).exists() for path in gone)
 

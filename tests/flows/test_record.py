@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -98,27 +99,54 @@ def test_a_study_without_a_record_says_so(repository):
 
 def test_numbers_of_searches_prunings_and_exports_are_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for place in ("compare", "search/s", "prune/a", "evaluate/a-pruned", "evaluate/a", "export/a"):
+    for place in (
+        "compare",
+        "search/s",
+        "prune/a",
+        "finish/a-pruned_50",
+        "evaluate/a-pruned_50",
+        "evaluate/a",
+        "export/a",
+    ):
         path = Path("reports", place, "metrics.json")
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"from": place}))
     found = record.metrics()
-    assert list(found) == ["compare", "search", "prune", "evaluate", "export"]
+    assert list(found) == ["compare", "search", "prune", "finish", "evaluate", "export"]
     assert found["search"] == {"s": {"from": "search/s"}}
-    assert list(found["evaluate"]) == ["a", "a-pruned"]
+    assert list(found["evaluate"]) == ["a", "a-pruned_50"]
 
 
 def test_durations_are_found_though_two_stages_share_a_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("reports/host").mkdir(parents=True)
-    for name, seconds in (("split", 1.5), ("transfer@a", 2.5), ("gone@a", 9.0)):
+    noted = {"split": 1.5, "transfer@a": 2.5, "finish@a-pruned_50": 3.5, "gone@a": 9.0}
+    for name, seconds in noted.items():
         Path(f"reports/host/{name}.json").write_text(json.dumps({"seconds": seconds}))
     lock = {
         "split": {"cmd": "python -m stages.split"},
         "transfer-searched@a": {"cmd": "python -m stages.transfer a"},
+        "finish@a-pruned_50": {"cmd": "python -m stages.finish a pruned_50"},
         "evaluate@a": {"cmd": "python -m stages.evaluate a"},
     }
-    assert record.host(lock)["seconds"] == {"split": 1.5, "transfer-searched@a": 2.5}
+    wanted = {"split": 1.5, "transfer-searched@a": 2.5, "finish@a-pruned_50": 3.5}
+    assert record.host(lock)["seconds"] == wanted
+
+
+def test_measured_speed_is_kept_while_it_is_of_these_models(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert record.speed(record.SPEED) is None
+    for path in (record.SPEED, Path("data/models/a/config.json")):
+        path.parent.mkdir(parents=True)
+    Path("data/models/a/config.json").write_text("{}")
+    sha256 = hashlib.sha256(b"{}").hexdigest()
+    found = {"models": {"a": {"config_sha256": sha256}}, "rows": [1.5]}
+    record.SPEED.write_text(json.dumps(found))
+    assert record.speed(record.SPEED) == found
+    Path("data/models/a/config.json").write_text('{"trained": "again"}')
+    assert record.speed(record.SPEED) is None
+    Path("data/models/a/config.json").unlink()
+    assert record.speed(record.SPEED) is None
 
 
 def test_data_hashes_are_those_that_ingest_read():

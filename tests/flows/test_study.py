@@ -106,11 +106,41 @@ def test_both_lists_name_recipes_in_their_order(compose):
     assert list(tree["transfer"]["recipes"]) == ["c", "a", "b"]
 
 
+PRUNING = """\
+
+prune:
+  runs: []
+  recipes:
+    "*": {share: 0.5}
+
+finish:
+  cuts: []
+  recipes:
+    "*": {epochs: 8}
+"""
+
+
+def test_what_is_pruned_names_the_recipes_of_finish(compose):
+    Path("studies/defaults.yaml").write_text(DEFAULTS + PRUNING)
+    prune = "prune: {runs: [b], recipes: {b: {}}}\n"
+    recipes = "recipes: {a: {}, b: {epochs: 3}}"
+    tree = compose(f"{prune}finish: {{cuts: [uniform_50], {recipes}}}\n")
+    assert tree["finish"] == {"cuts": ["uniform_50"], "recipes": {"b": {"epochs": 3}}}
+    for nothing in ("", f"finish: {{{recipes}}}\n"):  # what is not finished needs no recipe
+        assert compose(prune + nothing)["finish"] == {"cuts": [], "recipes": {}}
+    words = r"prune\.runs names 'b', but finish\.recipes\.b is missing: add it"
+    with pytest.raises(ValueError, match=words):
+        compose(f"{prune}finish: {{cuts: [uniform_50]}}\n")
+    with pytest.raises(ValueError, match=r"prune\.runs must be a list of names, not 'b'") as told:
+        compose("prune: {runs: b}\nfinish: {cuts: [uniform_50]}\n")
+    assert len(str(told.value).splitlines()) == 1
+
+
 def test_lists_of_models_are_plain_lists(compose):
-    tree = compose("models: [a, a-pruned]\nexport: {models: [a-pruned]}\n")
-    assert tree["models"] == ["a", "a-pruned"]
-    assert tree["export"]["models"] == ["a-pruned"]
-    assert "\nmodels: [a, a-pruned] # what is compared\n\nsearch:\n" in study.text("demo")
+    tree = compose("models: [a, a-pruned_50]\nexport: {models: [a-pruned_50]}\n")
+    assert tree["models"] == ["a", "a-pruned_50"]
+    assert tree["export"]["models"] == ["a-pruned_50"]
+    assert "\nmodels: [a, a-pruned_50] # what is compared\n\nsearch:\n" in study.text("demo")
 
 
 def test_a_nested_recipe_merges_and_keeps_the_comments_of_the_star(compose):

@@ -11,7 +11,8 @@ import pytest
 from flows import pipeline, tune
 from tests.flows import judged, toy
 
-KINDS = ("search", "transfer", "distill", "prune")
+KINDS = ("search", "transfer", "distill", "prune", "finish")
+TRIED = ("search", "prune")  # where search_val speaks
 
 
 @pytest.fixture
@@ -78,19 +79,32 @@ def test_every_committed_report_is_read(kind):
         assert rows
         for row in rows:
             assert set(row) <= set(tune.COLUMNS)
-            assert 0.0 <= row["val_auroc"] <= 1.0 and 0.0 <= row["val_accuracy"] <= 1.0
+            judged_on = [x for x in ("search_val", "val") if f"{x}_auroc" in row]
+            assert judged_on == ["search_val"] * (kind in TRIED) + ["val"] * (kind != "prune")
+            assert all(0.0 <= row[f"{x}_auroc"] <= 1.0 for x in judged_on)
+            assert kind == "prune" or 0.0 <= row["val_accuracy"] <= 1.0
             assert row["macs"] >= 1000 and row["folds"] >= 1
-            assert (kind in ("search", "prune")) == ("search_val_auroc" in row)
-            assert row.get("search_val_auroc") != row["val_auroc"]
+            assert row.get("search_val_auroc") != row.get("val_auroc")
 
 
 def test_a_pruning_s_networks_are_named_as_models_and_cost_what_the_largest_fold_does():
+    folds = [
+        {"cuts": {"uniform_50": {"macs": macs, "auroc": 0.1, "contest_auroc": auroc}}}
+        for macs, auroc in ((10, 0.7), (30, 0.8))
+    ]
+    folds[0]["cuts"]["bn_scale_50"] = {"macs": 10, "contest_auroc": 0.9}  # not of every fold
+    assert list(tune.networks("prune", "a", {"folds": folds})) == [
+        {"network": "a-uniform_50", "search_val_auroc": 0.75, "folds": 2, "macs": 30}
+    ]
+
+
+def test_a_finished_cut_has_the_name_of_its_model():
     metrics = {
-        "folds": [{"pruned": {"macs": 10}}, {"pruned": {"macs": 30}}],
-        "fitness_auroc_pruned": 0.7, "val_auroc_pruned": 0.8, "val_accuracy_pruned": 0.6,
+        "val_auroc": 0.8, "val_accuracy": 0.6, "val_loss": 0.4, "macs": 30, "parameters": 5,
+        "folds": [{"best_epoch": 2}, {"best_epoch": 3}],
     }  # fmt: skip
-    assert list(tune.networks("prune", "a", metrics)) == [
-        {"network": "a-pruned", "search_val_auroc": 0.7, "val_auroc": 0.8, "val_accuracy": 0.6,
+    assert list(tune.networks("finish", "a-pruned_50", metrics)) == [
+        {"network": "a-pruned_50", "val_auroc": 0.8, "val_accuracy": 0.6, "best_epoch": 2.5,
          "folds": 2, "macs": 30}
     ]  # fmt: skip
 

@@ -54,7 +54,7 @@ def test_params_yaml_is_what_its_study_composes(monkeypatch: pytest.MonkeyPatch)
 
 def test_there_are_sections_to_check() -> None:
     assert {"phantom", "split", "preprocess"} <= set(SECTIONS)
-    for table in ("search", "transfer", "prune"):
+    for table in ("search", "transfer", "prune", "finish"):
         assert {table, *(f"{table}.recipes.{run}" for run in TREE[table]["recipes"])} <= set(
             SECTIONS
         )

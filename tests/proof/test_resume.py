@@ -32,7 +32,7 @@ KILLS = 30
 SCRATCH = Path("data/.scratch")
 OUTPUTS = {
     "search": ("data/searched/{run}", "reports/search/{run}"),
-    "prune": ("data/models/{run}-pruned", "data/models/{run}-uniform", "reports/prune/{run}"),
+    "prune": ("data/pruned/{run}", "reports/prune/{run}"),
 }
 # What makes the stages a matter of seconds; everything else is the committed study.
 SMALL: dict[str, Any] = {
@@ -46,7 +46,12 @@ SMALL: dict[str, Any] = {
         "finalists": {"networks": 2, "seeds": 2, "samples": 320},
     },
     "transfer": {"epochs": 2},
-    "prune": {"population": 4, "generations": 3, "recalibration_images": 16, "epochs": 2},
+    "prune": {
+        "population": 4,
+        "generations": 3,
+        "recalibration_images": 16,
+        "contest": {"evolved": 2, "samples": 64},
+    },
 }
 
 

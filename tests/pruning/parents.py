@@ -11,20 +11,32 @@ import pandas as pd
 import torch
 
 from cxr import artifacts, backbones, prepared, seeding
+from cxr.pruning import start
+from cxr.pruning.judging import Judge
 from cxr.pruning.parent import Fold
 from cxr.training import loop, models
 from cxr.training.network import Network, build
-from cxr.training.recipe import Recipe
+from cxr.training.recipe import Distillation, Optimizer, Recipe
 from tests.training.recipes import tiny
 
 SIZE = 32
 SMALL = {"backbone": "resnet10t", "backbone_options": {"channels": [8, 16, 24, 32], "stem_width": 16}}  # fmt: skip
+WIDE = {"backbone": "resnet10t", "backbone_options": {"channels": [16, 32, 48, 64], "stem_width": 16}}  # fmt: skip
+OPTIMIZER = Optimizer(
+    learning_rate=1e-3, head_learning_rate=1e-3, weight_decay=0.01, warmup_epochs=0.5
+)
+DISTILLATION = Distillation(weight=0.5, temperature=2.0)
 PARTS = ["train"] * 16 + ["val"] * 6 + ["search_val"] * 6 + ["test"] * 4
 
 
 def small(**changes: Any) -> Recipe:
     """Return a recipe of a network that is cheap to prune: 9 of its 11 groups have a choice."""
     return tiny(**{**SMALL, **changes})
+
+
+def wide(**changes: Any) -> Recipe:
+    """Return a recipe of a network in which a search has something to choose: 11 groups, all with a choice."""
+    return tiny(**{**WIDE, **changes})
 
 
 def network(recipe: Recipe, *, fold: int = 0) -> Network:
@@ -80,4 +92,29 @@ def fold(folder: Path) -> Fold:
     return Fold(
         folder / "data/models/toy", 0, folder / "data/prepared",
         rows["train"], rows["val"], rows["search_val"], np.zeros(0, int), rows["train"][:8],
+    )  # fmt: skip
+
+
+def turn(model: Path) -> None:
+    """Turn the scores of a model of one fold around: what was worse than chance is better than it."""
+    member = models.load(model, 0)
+    with torch.no_grad():
+        member.network.head[-1].weight.neg_()
+    fitted = loop.Fitted(dict(member.network.state_dict()), best_epoch=0, history=[])
+    saved = models.Saved(fitted, member.recipe.backbone_options, pruning={}, temperature=1.0)
+    with artifacts.folder(model) as partial:
+        models.save(partial, member.recipe, [saved], labels=["a", "b"], size_px=SIZE)
+
+
+def begin(folder: Path, *, encoding: str = "counts", criterion: str = "l1_norm") -> start.Start:
+    """Make the first fold of what `make` laid out ready to be cut."""
+    task = start.Task(fold=fold(folder), criterion=criterion, encoding=encoding, table=None, seed=7)
+    return start.make(task)
+
+
+def judge(folder: Path, *starts: start.Start) -> Judge:
+    """Return a judge of what is cut out of these folds, its records under `folder`."""
+    return Judge(
+        starts=starts, optimizer=OPTIMIZER, distillation=DISTILLATION, seed=7,
+        folder=folder / "records", words="toy",
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Studies to make pages of, and a reader of what the page says."""
 
+import copy
 import io
 import json
 from html.parser import HTMLParser
@@ -47,9 +48,13 @@ SEARCH = {
 }  # fmt: skip
 TAUGHT = {"weight": 0.5, "temperature": 2.0}
 PRUNE = {
-    "criterion": "l1_norm", "macs": 0.5, "population": 4, "generations": 3, "epochs": 8,
+    "criterion": "l1_norm", "encoding": "counts", "shares": [0.5, 0.3], "window": 0.97,
+    "fitness": "auroc", "worst_label": None, "latency": None, "population": 4, "generations": 3,
+    "survivors": None, "contest": {"evolved": 2, "samples": 400}, "recalibration_images": 128,
     "distillation": {"weight": 0.5, "temperature": 2.0},
 }  # fmt: skip
+FINISH = {"epochs": 8, "distillation": {"weight": 0.5, "temperature": 2.0}}
+CUTS = ("pruned_50", "uniform_50", "pruned_30")
 
 
 def interval(middle, gap=0.02):
@@ -117,9 +122,10 @@ def study(models=None, **changes):
 
 
 def whole(folds=1, **changes):
-    """A study of the whole method: a transferred, two searched, a pruned and a uniform model."""
+    """A study of the whole method: a transferred, two searched, two pruned and a uniform model."""
     levels = {"resnet10t": (0.84, 149e6), "searched": (0.8, 20e6), "random": (0.74, 30e6)}
-    levels |= {"searched-pruned": (0.79, 9.8e6), "searched-uniform": (0.76, 9.6e6)}
+    cut = {"pruned_50": (0.79, 9.8e6), "uniform_50": (0.76, 9.6e6), "pruned_30": (0.77, 5.9e6)}
+    levels |= {f"searched-{name}": found for name, found in cut.items()}
     models = [
         model(name, level=level, folds=folds, macs=int(macs))
         for name, (level, macs) in levels.items()
@@ -131,11 +137,12 @@ def whole(folds=1, **changes):
             "search": {"runs": ["small"], "recipes": {"small": SEARCH}},
             "transfer": {"runs": ["resnet10t"], "searched": ["searched", "random"], "recipes": RECIPES},
             "prune": {"runs": ["searched"], "recipes": {"searched": PRUNE}},
-            "export": {"models": ["searched-pruned"]},
+            "finish": {"cuts": list(CUTS), "recipes": {"searched": FINISH}},
+            "export": {"models": ["searched-pruned_50"]},
         },
         "searches": [search(folds)],
         "prunings": [pruning(folds)],
-        "exports": {"searched-pruned": {"onnx_bytes": 1_234_567, "opset": 18, "folds": folds, "agrees": True}},
+        "exports": {"searched-pruned_50": {"onnx_bytes": 1_234_567, "opset": 18, "folds": folds, "agrees": True}},
     }  # fmt: skip
     return study(**{**fields, **changes})
 
@@ -235,43 +242,104 @@ def rows(table):
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
-def pruning(folds=1, name="searched", figures=("front", "channels", "history")):
-    """A parent of 20 M MACs cut to half; evolution keeps more AUROC than the baselines."""
+# of a cut: MACs and parameters in thousands, AUROC as cut and after, the worst label and its fall
+TRIED = {
+    50: {
+        "evolved": (9_800, 15, 0.83, 0.90, "effusion", 0.03),
+        "uniform": (9_600, 16, 0.80, 0.87, "normal", 0.05),
+        "taylor": (9_700, 14, 0.81, 0.88, "effusion", 0.04),
+    },
+    30: {
+        "evolved": (5_900, 9, 0.75, 0.84, "effusion", 0.07),
+        "uniform": (5_800, 10, 0.70, 0.82, "normal", 0.08),
+        "taylor": (5_900, 8, 0.76, 0.86, None, None),
+    },
+}
+WON = {50: "evolved", 30: "taylor"}
+
+
+def tried(share, method):
+    """One cut of a fold, as metrics.json has it."""
+    macs, parameters, before, after, label, fall = TRIED[share][method]
+    return {
+        "macs": macs * 1000, "parameters": parameters * 1000, "auroc": before, "loss": 0.5,
+        "worst_label": label, "worst_loss": fall, "contest_auroc": after, "contest_loss": 0.4,
+    }  # fmt: skip
+
+
+def pruning(folds=1, name="searched", figures=("front", "channels", "contest"), cuts=CUTS):
+    """A parent of 20 M MACs cut to half and to 30 %: evolution wins at the one, Taylor at the other."""
     candidates = [
         {
-            "fold": fold, "generation": i // 2, "auroc": 0.8 + i / 100, "loss": 0.5,
-            "macs": (6 + i) * 10**6, "parameters": 15_000 + i, "front": int(i > 1),
-            "picked": int(i == 3), "origin": ("uniform", "global", "random", "child")[i],
+            "fold": fold, "share": share, "generation": i // 2, "rung": 0, "auroc": 0.8 + i / 100,
+            "loss": (0.49, 0.52, 0.51, 0.5)[i], "distance": 0.1, "macs": (share // 10 + i) * 10**6, "parameters": 15_000 + i,
+            "front": int(i > 1), "picked": int(i == 3), "origin": ("uniform", "taylor", "random", "child")[i],
         }
         for fold in range(folds)
+        for share in TRIED
         for i in range(4)
     ]  # fmt: skip
     channels = [
-        {"fold": fold, "group": f"backbone.stages.{i}", "parent": 48, "pruned": 16 + 8 * ((fold + i) % 3), "uniform": 32}
+        {
+            "fold": fold, "group": f"backbone.stages.{i}", "parent": 48,
+            **{f"{cut}_{share}": kept - 10 + share // 5
+               for share in TRIED
+               for cut, kept in (("pruned", 16 + 8 * ((fold + i) % 3)), ("evolved", 24), ("uniform", 32))},
+        }
         for fold in range(folds)
         for i in range(2)
     ]  # fmt: skip
-    history = [
-        {"fold": fold, "model": kind, "epoch": epoch, "learning_rate": 0.1, "train_loss": 0.6,
-         "val_loss": 0.5 - epoch / 100, "val_auroc": level + fold / 1000, "val_accuracy": 0.7}
+    contest = [
+        {
+            "fold": fold, "share": share, "method": method, "number": number,
+            **{key: found[key] for key in ("macs", "auroc", "loss", "contest_auroc", "contest_loss")},
+            "chosen": int(method == WON[share] and number == 1),
+        }
         for fold in range(folds)
-        for kind, level in (("pruned", 0.88), ("uniform", 0.85))
-        for epoch in range(2 + (fold == 0))
+        for share, methods in TRIED.items()
+        for method in methods
+        for number in ((1, 2) if method == "evolved" else (1,))
+        for found in [tried(share, method)]
     ]  # fmt: skip
-    parent = {"macs": 20_000_000, "parameters": 31_000}
-    cuts = {
-        "parent": parent,
-        "pruned": {"macs": 9_800_000, "parameters": 15_003, "fitness_auroc": 0.83, "val_auroc": 0.88, "val_accuracy": 0.8},
-        "uniform": {"macs": 9_600_000, "parameters": 15_000, "fitness_auroc": 0.8, "val_auroc": 0.85, "val_accuracy": 0.7},
-        "global": {"macs": 9_700_000, "fitness_auroc": 0.81},
-    }  # fmt: skip
+    parent = {"macs": 20_000_000, "parameters": 31_000, "auroc": 0.85, "loss": 0.4}
+    own = {
+        **{f"{method}_{share}": tried(share, method) for share in TRIED for method in TRIED[share]},
+        **{f"pruned_{share}": {**tried(share, won), "origin": won} for share, won in WON.items()},
+    }
     return report.Pruning(
         name=name,
-        metrics={"parent": parent, "folds": [cuts] * folds},
+        metrics={
+            "parent": parent, "shares": list(TRIED), "evaluations": 40,
+            "folds": [{"parent": parent, "cuts": copy.deepcopy(own)} for _ in range(folds)],
+        },
         candidates=candidates,
         channels=channels,
-        history=history,
+        contest=contest,
         figures={key: png() for key in figures},
+        finished=[finished(cut, folds, name, own[cut]["macs"]) for cut in cuts],
+    )  # fmt: skip
+
+
+def finished(cut, folds=1, name="searched", macs=9_800_000):
+    """A cut that was fine-tuned for two epochs, in fold 0 for three."""
+    level = 0.85 if cut.startswith("uniform") else 0.88
+    history = [
+        {"fold": fold, "epoch": epoch, "learning_rate": 0.1, "train_loss": 0.6,
+         "val_loss": 0.5 - epoch / 100, "val_auroc": level + fold / 1000, "val_accuracy": 0.7}
+        for fold in range(folds)
+        for epoch in range(2 + (fold == 0))
+    ]  # fmt: skip
+    own = [
+        {"best_epoch": 1, "macs": macs, "parameters": 15_003, "val_loss": 0.4, "val_auroc": level + fold / 1000,
+         "val_accuracy": 0.7}
+        for fold in range(folds)
+    ]  # fmt: skip
+    return report.Finished(
+        name=f"{name}-{cut}",
+        cut=cut,
+        metrics={"val_auroc": level, "val_accuracy": 0.7, "macs": macs, "folds": own},
+        history=history,
+        figures={"history": png()},
     )
 
 

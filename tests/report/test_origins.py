@@ -2,6 +2,7 @@
 
 import pytest
 
+from cxr.pruning import methods
 from cxr.report import origins
 from tests.report import cases
 
@@ -21,10 +22,12 @@ def _words(name, recipe=None, **changes):
         ("resnet10t", "fine-tuned from ImageNet weights"),
         ("searched", "found by search small , trained from scratch"),
         ("random", "the best of the random networks of search small , its baseline; trained from scratch"),
-        ("searched-pruned", "searched with filters pruned by evolution to 49 % of its MACs, fine-tuned with distillation"),
-        ("searched-uniform", "searched pruned uniformly to 48 % of its MACs: the baseline, fine-tuned with distillation alike"),
+        ("searched-pruned_50", "searched pruned to 49 % of its MACs by evolution, which won the contest of all methods, fine-tuned with distillation"),
+        ("searched-pruned_30", "searched pruned to 30 % of its MACs by Taylor, which won the contest of all methods, fine-tuned with distillation"),
+        ("searched-uniform_50", "searched pruned uniformly to 48 % of its MACs: a baseline, fine-tuned with distillation alike"),
+        ("searched-evolved_30", ""),  # no cut that is fine-tuned
         ("unknown", ""),
-        ("resnet10t-pruned", ""),
+        ("resnet10t-pruned_50", ""),
     ],
 )  # fmt: skip
 def test_a_model_is_described_by_the_parameters(name, words):
@@ -53,15 +56,39 @@ def test_a_recipe_tells_where_training_started(recipe, words):
 
 
 def test_without_reports_the_wanted_share_is_said():
-    assert "to at most 50 % of its MACs" in _words("searched-pruned", prunings=[])
+    assert _words("searched-pruned_30", prunings=[]) == (
+        "searched pruned to at most 30 % of its MACs by the method that won the contest, fine-tuned "
+        "with distillation"
+    )
+    assert "searched pruned uniformly to at most 50 % of its MACs" in _words(
+        "searched-uniform_50", prunings=[]
+    )
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_every_method_has_words(method):
+    finish = {"cuts": [f"{method}_50"], "recipes": {"searched": cases.FINISH}}
+    words = _words(
+        f"searched-{method}_50", params={**cases.whole().params, "finish": finish}, prunings=[]
+    )
+    assert words.startswith(f"searched pruned {origins.BY[method]} to at most 50 % of its MACs")
+    assert (": a baseline" in words) == (method != "evolved")
+
+
+def test_folds_may_have_been_cut_by_different_methods():
+    found = cases.pruning(3)
+    found.metrics["folds"][1]["cuts"]["pruned_50"]["origin"] = "uniform"
+    assert (
+        "to 49 % of its MACs by what won the contest of each fold (by evolution in 2, uniformly in 1), "
+    ) in _words("searched-pruned_50", folds=3, prunings=[found])
 
 
 def test_without_distillation_none_is_claimed():
     params = cases.whole().params
-    recipe = {**cases.PRUNE, "distillation": {"weight": 0.0, "temperature": 1.0}}
-    prune = {"runs": ["searched"], "recipes": {"searched": recipe}}
-    words = _words("searched-pruned", params={**params, "prune": prune})
-    assert words.endswith("of its MACs, fine-tuned")
+    recipe = {**cases.FINISH, "distillation": {"weight": 0.0, "temperature": 1.0}}
+    finish = {"cuts": ["pruned_50"], "recipes": {"searched": recipe}}
+    words = _words("searched-pruned_50", params={**params, "finish": finish})
+    assert words.endswith("won the contest of all methods, fine-tuned")
 
 
 def test_a_taught_model_names_its_teacher_and_the_run_that_it_repeats():
@@ -78,24 +105,24 @@ def test_a_taught_model_names_its_teacher_and_the_run_that_it_repeats():
 
 def test_parents_are_those_of_cut_models_alone():
     params = cases.whole().params
-    assert origins.parents(params, ["resnet10t", "searched", "searched-pruned"]) == {
-        "searched-pruned": "searched"
-    }
+    names = ["resnet10t", "searched", "searched-pruned_50", "searched-evolved_50"]
+    assert origins.parents(params, names) == {"searched-pruned_50": "searched"}
 
 
 def test_a_recipe_of_that_name_goes_before_a_pruned_one():
     params = cases.whole().params
-    params["transfer"] = {"recipes": {"searched-pruned": {"weights": None}}}
-    assert origins.origin(params, "searched-pruned").kind == "trained"
+    params["transfer"] = {"recipes": {"searched-pruned_50": {"weights": None}}}
+    assert origins.origin(params, "searched-pruned_50").kind == "trained"
 
 
 def test_a_share_is_the_mean_over_folds_of_their_own_parents():
     study = cases.whole(folds=2)
     metrics = study.prunings[0].metrics
     own = [
-        {"pruned": {"macs": 5}, "parent": {"macs": 10}},
-        {"pruned": {"macs": 9}, "parent": {"macs": 12}},
+        {"cuts": {"pruned_50": {"macs": 5}}, "parent": {"macs": 10}},
+        {"cuts": {"pruned_50": {"macs": 9}}, "parent": {"macs": 12}},
     ]
     metrics["folds"] = own
-    assert origins.share_of_parent(study, "searched-pruned") == pytest.approx(0.625)
+    assert origins.share_of_parent(study, "searched-pruned_50") == pytest.approx(0.625)
+    assert origins.share_of_parent(study, "searched-uniform_50") is None  # not found
     assert origins.share_of_parent(study, "searched") is None

@@ -102,10 +102,10 @@ def test_equal_models_stand_by_name_and_undefined_ones_last():
 
 
 def test_the_table_holds_the_difference_to_the_parent():
-    results = {"net": _result(0.9), "net-pruned": _result(0.85, accuracy=0.65), "c": _result(None)}
-    parents = {"net-pruned": "net", "c": "gone"}
+    results = {"net": _result(0.9), "net-cut": _result(0.85, accuracy=0.65), "c": _result(None)}
+    parents = {"net-cut": "net", "c": "gone"}
     table = stage.compare(results, sort_by="auroc", parents=parents).set_index("model")
-    assert table.loc["net-pruned", ["auroc_to_parent", "accuracy_to_parent", "parent"]].tolist() == [
+    assert table.loc["net-cut", ["auroc_to_parent", "accuracy_to_parent", "parent"]].tolist() == [
         -0.05, -0.05, "net",
     ]  # fmt: skip
     assert table.loc[["net", "c"], "auroc_to_parent"].isna().all()
@@ -120,7 +120,7 @@ def test_models_are_sorted_by_the_chosen_metric():
 def method(workspace):
     """A study with a search, a pruned model and an export, beside reports that no list names."""
     reports = Path("reports")
-    for name, auroc in (("net", 0.9), ("net-pruned", 0.88), ("net-uniform", 0.86)):
+    for name, auroc in (("net", 0.9), ("net-pruned_50", 0.88), ("net-uniform_50", 0.86)):
         artifacts.write_json(reports / "evaluate" / name / "metrics.json", _result(auroc))
     for name in ("small", "stale"):
         found = cases.search(name=name)
@@ -133,17 +133,23 @@ def method(workspace):
         cut = cases.pruning(name=name)
         folder = reports / "prune" / name
         artifacts.write_json(folder / "metrics.json", cut.metrics)
-        for key in ("candidates", "channels", "history"):
+        for key in ("candidates", "channels", "contest"):
             artifacts.write_csv(folder / f"plots/{key}.csv", pd.DataFrame(getattr(cut, key)))
         artifacts.write_bytes(folder / "plots/channels.png", cases.png())
-    for name in ("net-pruned", "gone"):
+        for one in cut.finished:
+            folder = reports / "finish" / one.name
+            artifacts.write_json(folder / "metrics.json", one.metrics)
+            artifacts.write_csv(folder / "plots/history.csv", pd.DataFrame(one.history))
+            artifacts.write_bytes(folder / "plots/history.png", cases.png())
+    for name in ("net-pruned_50", "gone"):
         export = {"onnx_bytes": 1234, "opset": 18, "folds": 1, "agrees": True}
         artifacts.write_json(reports / "export" / name / "metrics.json", export)
     artifacts.write_text(
         Path("params.yaml"),
-        "study: toy\nseed: 1\nmodels: [net, net-pruned, net-uniform]\n"
+        "study: toy\nseed: 1\nmodels: [net, net-pruned_50, net-uniform_50]\n"
         "search: {runs: [small]}\ntransfer: {runs: [net], recipes: {net: {weights: null, epochs: 1}}}\n"
-        "prune: {runs: [net], recipes: {net: {macs: 0.5}}}\nexport: {models: [net-pruned]}\n"
+        "prune: {runs: [net]}\nfinish: {cuts: [pruned_50, uniform_50], recipes: {net: {epochs: 8}}}\n"
+        "export: {models: [net-pruned_50]}\n"
         "compare: {sort_by: auroc}\n",
     )
     return workspace
@@ -156,10 +162,11 @@ def test_search_pruning_and_export_are_shown_where_the_parameters_name_them(meth
     assert sections[:4] == ["results", "search", "pruning", "models"]
     assert "stale" not in page.text and "rest Evolution" not in page.text
     assert page.text.count("Exported to ONNX") == 1
-    assert "net with filters pruned by evolution to 49 % of its MACs" in page.text
-    assert len(page.all("img")) == 3
+    assert "net pruned to 49 % of its MACs by evolution, which won the contest" in page.text
+    assert "Fine-tuning of net-uniform_50" in page.text and "net-pruned_30" not in page.text
+    assert len(page.all("img")) == 5
     table = artifacts.read_csv(method / "reports/compare/plots/table.csv").set_index("model")
-    assert table["parent"].dropna().to_dict() == {"net-pruned": "net", "net-uniform": "net"}
+    assert table["parent"].dropna().to_dict() == {"net-pruned_50": "net", "net-uniform_50": "net"}
 
 
 def test_an_empty_cell_is_unknown_and_a_missing_report_left_out(method):
@@ -168,7 +175,10 @@ def test_an_empty_cell_is_unknown_and_a_missing_report_left_out(method):
     assert found.candidates[6]["loss"] is None
     assert found.finalists[0]["search_val_auroc"] == pytest.approx(0.9)
     assert list(found.figures) == ["front"]
-    assert stage.read_prunings(["never_made"], Path("reports")) == []
+    assert stage.read_prunings(["never_made"], ["pruned_50"], Path("reports")) == []
+    (found,) = stage.read_prunings(["net"], ["taylor_50", "pruned_50"], Path("reports"))
+    assert [one.name for one in found.finished] == ["net-pruned_50"]
+    assert found.finished[0].history[0]["val_auroc"] == pytest.approx(0.88)
 
 
 def test_the_portrait_is_shown_only_where_phantom_is_a_data_set(workspace):

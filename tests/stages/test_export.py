@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from cxr import artifacts, exporting, numerics, prepared, seeding
+from cxr.exporting import running
 from cxr.training import loop, models
 from cxr.training.network import build
 from stages import export
@@ -45,7 +46,20 @@ def made(tmp_path_factory) -> Path:
         fitted = loop.Fitted(dict(tensors), best_epoch=0, history=[])
         members.append(models.Saved(fitted, recipe.backbone_options, {}, 1.0))
     models.save(folder / "data/models/toy", recipe, members, labels=["a", "b"], size_px=32)
+    write_params(folder, int8=[])
     return folder
+
+
+def write_params(folder: Path, *, int8: list[str]) -> None:
+    """Write what export reads of params.yaml (JSON is YAML)."""
+    sections = {
+        "seed": 1,
+        "ingest": {"datasets": ["toy"]},
+        "preprocess": {"steps": [{"name": "resize", "size_px": 32, "fit": "pad"}]},
+        "split": {"protocol": "by_patient", "test": "in_turn"},
+        "export": {"models": ["toy"], "int8": int8},
+    }
+    artifacts.write_json(folder / "params.yaml", sections)
 
 
 @pytest.fixture
@@ -66,11 +80,50 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_each_fold_is_compared_on_its_own_val_images(project):
     index = prepared.read(Path("data/prepared")).index
     splits = artifacts.read_csv(Path("data/splits.csv")).iloc[::-1]
-    first, second = export.tasks(Path("m"), Path("p"), index, splits, folds=2)
+    given = {"origin": export.origin(), "seed": None}
+    first, second = export.tasks(Path("m"), Path("p"), index, splits, folds=2, **given)
     assert (first.fold, first.rows.tolist()) == (0, list(range(4, 10)))
     assert (second.fold, second.rows.tolist()) == (1, list(range(6, 12)))
+    assert first.calibration is None
     with pytest.raises(ValueError, match=r"m has 3 fold\(s\), the split has 2: run `dvc repro`"):
-        export.tasks(Path("m"), Path("p"), index, splits, folds=3)
+        export.tasks(Path("m"), Path("p"), index, splits, folds=3, **given)
+
+
+def test_int8_is_calibrated_on_a_keyed_draw_of_train_alone():
+    train = np.arange(100, 400)
+    drawn = export.calibration(train, seed=1, fold=0)
+    assert len(set(drawn.tolist())) == 64 and set(drawn.tolist()) <= set(train.tolist())
+    assert np.array_equal(drawn, np.sort(drawn))
+    assert np.array_equal(drawn, export.calibration(train, seed=1, fold=0))
+    assert not np.array_equal(drawn, export.calibration(train, seed=2, fold=0))
+    assert not np.array_equal(drawn, export.calibration(train, seed=1, fold=1))
+    assert export.calibration(train[:4], seed=1, fold=0).tolist() == [100, 101, 102, 103]
+
+
+def test_int8_stands_beside_float32_with_what_it_costs(project):
+    export.main("toy")
+    plain, metrics = contents(project), artifacts.read_json(Path("reports/export/toy/metrics.json"))
+    write_params(project, int8=["toy"])
+    line = export.main("toy")
+    found = contents(project)
+    names = [f"data/exported/toy/fold-{fold}.int8.onnx" for fold in range(2)]
+    assert set(found) == {*plain, *names} and "; int8 0." in line
+    for fold in range(2):
+        name = f"data/exported/toy/fold-{fold}.onnx"
+        assert found[name] == plain[name]
+    about = artifacts.read_json(Path("data/exported/toy/metadata.json"))
+    assert list(about["int8"]) == [Path(name).name for name in names]
+    hashes = [hashlib.sha256(found[name]).hexdigest() for name in names]
+    assert [about["files"][Path(name).name] for name in names] == hashes
+    after = artifacts.read_json(Path("reports/export/toy/metrics.json"))
+    costs = after.pop("int8")
+    assert after == metrics and costs["float32"]["onnx_bytes"] == metrics["onnx_bytes"]
+    assert costs["int8"]["onnx_bytes"] == max(len(found[name]) for name in names)
+    for key in ("val_auroc", "val_accuracy"):
+        folds = [one["int8"][key] for one in about["int8"].values()]
+        assert costs["int8"][key] == (None if None in folds else sum(folds) / 2)
+    export.main("toy")
+    assert contents(project) == found
 
 
 def test_it_leaves_a_file_per_fold_with_what_it_means_for_any_number_of_workers(project):
@@ -115,13 +168,23 @@ def check_words(found: dict[str, bytes]) -> None:
     assert about["input"]["shape"] == ["batch", 1, 32, 32] and about["output"]["shape"][1] == 2
     hashes = {name: hashlib.sha256(found[f"data/exported/toy/{name}"]) for name in about["files"]}
     assert about["files"] == {name: sha.hexdigest() for name, sha in hashes.items()}
+    assert about["preprocessing"] == [{"name": "resize", "size_px": 32, "fit": "pad"}]
+    assert about["card"]["data_sets"] == ["toy"] and "no_maps" not in about and "int8" not in about
+    for name in about["files"]:
+        (said,) = onnx.load_from_string(found[f"data/exported/toy/{name}"]).metadata_props
+        told = json.loads(said.value)
+        assert (told["maps"], told["preprocessing"]) == (
+            about["maps"][name],
+            about["preprocessing"],
+        )
+        assert told["card"] == about["card"]  # both networks have one shape
     assert len(set(about["files"].values())) == 2
 
 
 def test_temperatures_and_views_are_told_where_the_model_has_them_and_only_there(project):
     plain = artifacts.read_json(Path("data/models/toy/config.json"))
     assert not {"test_views", "temperatures"} & set(
-        export.describe("toy", plain, [], together=False)
+        export.describe("toy", plain, export.origin(), [], together=False)
     )
     recipe, members = tiny(**SMALL, calibration="temperature", test_views=4), []
     for fold in range(2):
@@ -149,8 +212,12 @@ def test_temperatures_and_views_are_told_where_the_model_has_them_and_only_there
 
 
 def test_a_network_that_scores_otherwise_leaves_nothing(project, monkeypatch):
-    right = exporting.probabilities
-    monkeypatch.setattr(exporting, "probabilities", lambda *given: right(*given) + 2e-4)
+    right = running.outputs
+
+    def wrong(*given):
+        return {name: values + np.float32(2e-4) for name, values in right(*given).items()}
+
+    monkeypatch.setattr(running, "outputs", wrong)
     with pytest.raises(ValueError, match=r"differ by up to 0\.0002 on 6 images"):
         export.main("toy")
     assert contents(project) == {}

@@ -114,7 +114,7 @@ def test_a_proxy_is_a_plug_in_too(tree):
 
 def test_an_unknown_criterion_lists_the_known(tree):
     tree["prune"]["recipes"]["searched"]["criterion"] = "l3_norm"
-    assert "unknown pruning/criteria 'l3_norm': known are bn_scale, l1_norm" in the_fault(tree)
+    assert "unknown pruning/criteria 'l3_norm': known are bn_scale, fpgm" in the_fault(tree)
 
 
 @pytest.mark.parametrize("section", ["search", "transfer", "prune"])
@@ -127,6 +127,19 @@ def test_a_table_of_runs_has_its_form(tree, section):
     assert f"{section}.runs must be list[str], not 'small'" in text
 
 
+def test_what_is_finished_has_its_form_and_fits_what_is_pruned(tree):
+    tree["finish"]["runs"] = []
+    assert "finish.runs is unknown: known are cuts, recipes" in the_fault(tree)
+    del tree["finish"]["runs"]
+    tree["finish"]["recipes"]["searched"]["epochs"] = 0
+    assert "finish.recipes.searched: epochs must be at least 1, not 0" in the_fault(tree)
+    tree["finish"]["recipes"]["searched"]["epochs"] = 1
+    tree["finish"]["cuts"].append("pruned_30")
+    assert "finish.cuts: 'pruned_30' keeps 30 % of the MACs, prune.recipes.searched" in the_fault(
+        tree
+    )
+
+
 @pytest.mark.parametrize("models", [[], "resnet10t", [1], None])
 def test_models_are_a_list_of_names(tree, models):
     tree["models"] = models
@@ -137,7 +150,7 @@ def test_models_to_export_are_a_list_that_may_be_empty(tree):
     tree["export"]["models"] = []
     assert preflight.faults(tree) == []
     tree["export"]["model"] = []
-    assert "export.model is unknown: known are models" in the_fault(tree)
+    assert "export.model is unknown: known are models, int8" in the_fault(tree)
 
 
 def test_what_runs_take_up_of_one_another_is_checked(tree):

@@ -1,4 +1,4 @@
-"""prune: the same bytes for any number of workers and after an interruption; clear words on faults."""
+"""prune: the same bytes for any number of workers and after kills; clear words on faults."""
 
 import os
 import subprocess
@@ -10,28 +10,36 @@ import pytest
 from ruamel.yaml import YAML
 
 from cxr import artifacts, prepared, scratch
-from cxr.pruning import fitness, parent, tuning
-from cxr.training import calibrating, loop, models
+from cxr.metrics import cost
+from cxr.pruning import brief, cuts, cutting, fitness, methods
+from cxr.training import models
 from stages import prune
 from tests.architectures.cases import cells, stage
-from tests.pruning.parents import make, mislabel, save, small
+from tests.pruning.parents import SIZE, make, save, small, wide
 from tests.training.recipes import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
     "criterion": "l1_norm",
-    "macs": 0.5,
-    "population": 4,
+    "encoding": "counts",
+    "shares": [0.5],
+    "window": 0.97,
+    "fitness": "auroc",
+    "worst_label": None,
+    "latency": None,
+    "population": 3,
     "generations": 2,
+    "survivors": {"networks": 1, "samples": 8},
+    "contest": {"evolved": 1, "samples": 8},
     "recalibration_images": 8,
-    "epochs": 1,
     "optimizer": TINY["optimizer"],
     "distillation": {"weight": 0.5, "temperature": 2.0},
 }
+NAMES = [f"{method}_50" for method in (methods.PICK, *methods.METHODS)]
 
 
-def make_project(folder: Path, *, folds: int = 1, **changes) -> Path:
-    make(folder, folds=folds)
+def make_project(folder: Path, *, folds: int = 1, recipe=None, **changes) -> Path:
+    make(folder, recipe or small(), folds=folds)
     with (folder / "params.yaml").open("w") as file:
         tree = {"seed": 7, "prune": {"runs": ["toy"], "recipes": {"toy": {**SETTINGS, **changes}}}}
         YAML().dump(tree, file)
@@ -48,128 +56,129 @@ def project(tmp_path, monkeypatch):
 def contents(folder: Path) -> dict[str, bytes]:
     files = sorted(
         path
-        for top in ("data/models/toy-pruned", "data/models/toy-uniform", "reports/prune")
+        for top in ("data/pruned", "reports/prune")
         for path in (folder / top).rglob("*")
         if path.is_file()
     )
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+def started(folder: Path, workers: int) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.prune", "toy"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CXR_WORKERS": str(workers)},
+    )  # fmt: skip
+
+
 def test_two_workers_and_one_that_was_interrupted_leave_the_same_bytes(tmp_path, monkeypatch):
     for name in ("two", "one"):
-        make_project(tmp_path / name, folds=2)
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.prune", "toy"],
-        cwd=tmp_path / "two", capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CXR_WORKERS": "2"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "of the MACs kept, val AUROC" in done.stdout
+        make_project(tmp_path / name, folds=2, recipe=wide())
+    done = started(tmp_path / "two", 2)
+    words, told = done.communicate()
+    assert done.returncode == 0, told
+    assert "prune@toy: AUROC on search_val after a short training" in words
     expected = contents(tmp_path / "two")
     assert not (tmp_path / "two/data/.scratch/prune").exists()
-    model = ["config.json", "fold-0.json", "fold-0.safetensors", "fold-1.json", "fold-1.safetensors", "recipe.json"]  # fmt: skip
-    plots = [f"{x}.{kind}" for x in ("candidates", "channels", "front", "history") for kind in ("csv", "png")]  # fmt: skip
-    plots.remove("front.csv")
-    plots.remove("candidates.png")
-    assert sorted(Path(name).name for name in expected) == sorted([*model, *model, "metrics.json", *plots])  # fmt: skip
+    plots = ["candidates.csv", "channels.csv", "channels.png", "contest.csv", "contest.png", "front.png"]  # fmt: skip
+    assert list(expected) == [
+        *(f"data/pruned/toy/{x}.json" for x in ("cuts", "fold-0", "fold-1")),
+        "reports/prune/toy/metrics.json", *(f"reports/prune/toy/plots/{x}" for x in plots),
+    ]  # fmt: skip
 
     monkeypatch.chdir(tmp_path / "one")
     monkeypatch.setenv("CXR_WORKERS", "1")
-    worked = {"evaluate": 0, "tune": 0}
+    worked = {"evaluate": 0, "train": 0}
     _count(monkeypatch, worked)
     with monkeypatch.context() as kept:
         kept.setattr(scratch, "finish", lambda _: None)
         prune.main("toy")
     assert contents(tmp_path / "one") == expected
-    assert worked == {"evaluate": 18, "tune": 4}  # 2 folds x (2 x 4 candidates + the parent)
+    metrics = artifacts.read_json(Path("reports/prune/toy/metrics.json"))
+    assert worked["evaluate"] == metrics["evaluations"]
+    most = 2 * (2 + 1 + 6)  # of a fold: the survivors, the best evolved cut and six baselines
+    assert 2 * 6 <= worked["train"] <= most
+    assert f"and {most} short trainings" in told
     (folder,) = (tmp_path / "one/data/.scratch/prune").iterdir()
-    lost = [*sorted((folder / "candidates").iterdir())[::2], folder / "fold-1-pruned.safetensors"]
-    for path in lost:
+    records = sorted(folder.iterdir())
+    assert len(records) == sum(worked.values())
+    for path in records[::2]:
         path.unlink()
-    worked.update(evaluate=0, tune=0)
+    records[1].write_bytes(records[1].read_bytes()[:-3])  # torn by a power cut, say
+    worked.update(evaluate=0, train=0)
     prune.main("toy")
-    assert worked == {"evaluate": 9, "tune": 1}
+    assert sum(worked.values()) == len(records[::2]) + 1
     assert contents(tmp_path / "one") == expected
     assert not folder.exists()
 
 
 def _count(monkeypatch, worked: dict[str, int]) -> None:
-    def counted(key, function):
-        def count(task):
-            worked[key] += 1
-            return function(task)
+    for module, name in ((fitness, "evaluate"), (brief, "train")):
+        whole = getattr(module, name)
 
-        return count
+        def count(task, name=name, whole=whole):
+            worked[name] += 1
+            return whole(task)
 
-    monkeypatch.setattr(fitness, "evaluate", counted("evaluate", fitness.evaluate))
-    monkeypatch.setattr(tuning, "_fine_tune", counted("tune", tuning._fine_tune))
+        monkeypatch.setattr(module, name, count)
 
 
-def test_the_models_it_leaves_are_smaller_and_of_the_channels_it_tells(project):
-    assert prune.main("toy").endswith("of a uniform cut)")
-    parent = models.config(project / "data/models/toy")
-    channels = artifacts.read_csv(project / "reports/prune/toy/plots/channels.csv").set_index(
-        "group"
-    )
+def test_the_cuts_it_leaves_are_what_it_tells(project):
+    assert "% (evolved" in prune.main("toy")
     metrics = artifacts.read_json(project / "reports/prune/toy/metrics.json")
-    for cut in ("pruned", "uniform"):
-        config = models.config(project / f"data/models/toy-{cut}")
-        assert config["macs"] <= parent["macs"] / 2 and config["labels"] == parent["labels"]
-        assert config["macs"] == metrics["folds"][0][cut]["macs"]
-        assert config["parameters"] == metrics["folds"][0][cut]["parameters"]
-        member = models.load(project / f"data/models/toy-{cut}", 0)
-        assert member.recipe.epochs == SETTINGS["epochs"]
-        for name, count in channels[cut].items():
-            assert len(member.network.get_submodule(name).weight) == count
-    assert metrics["macs_share"] <= 0.5
-    candidates = artifacts.read_csv(project / "reports/prune/toy/plots/candidates.csv")
-    least = min(0.9 * (parent["macs"] // 2), candidates["macs"].max())
-    wanted = candidates[candidates["macs"] >= least]
-    picked = candidates[candidates["picked"] == 1].iloc[0]
-    assert picked["auroc"] == wanted["auroc"].max() == metrics["fitness_auroc_pruned"]
-    assert candidates["origin"].tolist()[:2] == ["uniform", "global"]
+    (fold,) = metrics["folds"]
+    parent = models.config(project / "data/models/toy")
+    assert fold["parent"]["macs"] == parent["macs"]
+    assert sorted(fold["cuts"]) == sorted(NAMES)
+    table = artifacts.read_csv(project / "reports/prune/toy/plots/channels.csv").set_index("group")
+    for name in NAMES:
+        (cut,) = cuts.read(project / "data/pruned/toy", project / "data/models/toy", name)
+        network = models.load(project / "data/models/toy", 0).network
+        assert cutting.cut(network, cut.kept, size_px=SIZE) == cut.macs <= parent["macs"] / 2
+        assert fold["cuts"][name]["macs"] == cut.macs
+        assert fold["cuts"][name]["parameters"] == cost.parameters(network)
+        for group, count in (table[name] if name in table else table["parent"][:0]).items():
+            assert len(network.get_submodule(group).weight) == count
+        origin = fold["cuts"][name].get("origin", name.removesuffix("_50"))
+        assert cut.origin == origin
+    held = artifacts.read_csv(project / "reports/prune/toy/plots/contest.csv")
+    winner = held[held["chosen"] == 1].iloc[0]
+    assert winner["contest_auroc"] == held["contest_auroc"].max() == metrics["pruned_auroc_50"]
+    assert winner["method"] == fold["cuts"]["pruned_50"]["origin"]
 
 
 def test_searched_parents_keep_their_own_architecture_in_each_fold(tmp_path, monkeypatch):
-    monkeypatch.chdir(make_project(tmp_path, folds=2, population=2, generations=1))
+    few = {"population": 2, "generations": 1, "survivors": None, "shares": [0.6]}
+    monkeypatch.chdir(make_project(tmp_path, folds=2, **few))
     monkeypatch.setenv("CXR_WORKERS", "1")
     options = [cells(stage("residual", width=width, depth=1)) for width in (24, 40)]
     found = {"search": "toy", "pick": "evolved"}
     recipe = small(backbone="searched", backbone_options=found, weights="searched")
     save(tmp_path / "data/models/toy", recipe, folds=2, options=options)
     prune.main("toy")
-    model = tmp_path / "data/models/toy-pruned"
-    assert artifacts.read_json(model / "recipe.json")["backbone_options"] == found
-    assert [models.load(model, fold).recipe.backbone_options for fold in range(2)] == options
     table = artifacts.read_csv(tmp_path / "reports/prune/toy/plots/channels.csv")
     assert table.groupby("fold")["parent"].max().tolist() == [24, 40]
+    found = cuts.read(Path("data/pruned/toy"), Path("data/models/toy"), "uniform_60")
+    assert len(found) == 2 and found[0].macs < found[1].macs
 
 
-def test_both_cuts_of_a_calibrated_parent_are_calibrated_anew(tmp_path, monkeypatch):
-    monkeypatch.chdir(make_project(tmp_path, population=2, generations=1))
+def test_a_mask_has_a_gene_for_each_filter(tmp_path, monkeypatch, capsys):
+    few = {"population": 2, "generations": 1, "survivors": None, "encoding": "mask"}
+    monkeypatch.chdir(make_project(tmp_path, **few))
     monkeypatch.setenv("CXR_WORKERS", "1")
-    save(Path("data/models/toy"), small(calibration="temperature"), folds=1)
-    splits = artifacts.read_csv(Path("data/splits.csv"))
-    splits["fold_0"] = splits["fold_0"].replace("test", "calibration")
-    artifacts.write_csv(Path("data/splits.csv"), splits)
-    mislabel(tmp_path, [30])
     prune.main("toy")
-    images = prepared.read(Path("data/prepared"))
-    part = parent.part(images, np.arange(28, 32))  # PARTS: the last four
-    for cut in ("pruned", "uniform"):
-        member = models.load(Path(f"data/models/toy-{cut}"), 0)
-        raw = loop.raw_scores(member.network, member.recipe, part.images_NHW).numpy()
-        assert member.recipe.calibration == "temperature"
-        assert member.temperature == calibrating.fit(raw, part.labels_NL, "cross_entropy")
-        assert calibrating.LOWEST < member.temperature < calibrating.HIGHEST
+    table = artifacts.read_csv(tmp_path / "reports/prune/toy/plots/channels.csv")
+    assert f"{table['parent'].sum()} genes for {len(table)} groups" in capsys.readouterr().err
+    (cut,) = cuts.read(Path("data/pruned/toy"), Path("data/models/toy"), "evolved_50")
+    assert cut.macs <= models.config(Path("data/models/toy"))["macs"] / 2
 
 
-def test_pixels_of_test_images_do_not_enter(project):
+def test_pixels_of_test_and_val_images_do_not_enter(project):
     prune.main("toy")
     before = contents(project)
     images = prepared.read(project / "data/prepared")
     pixels = images.gather(np.arange(len(images.index)))
-    pixels[28:] = 0  # PARTS: the last four are test
+    pixels[16:22] = pixels[28:] = 0  # PARTS: val, and the last four are test
     prepared.write(project / "data/prepared", pixels.__getitem__, images.index)
     prune.main("toy")
     assert contents(project) == before
@@ -211,16 +220,26 @@ def _no_parent(folder: Path) -> None:
         ({}, _no_search_val, r"search_val of fold 0 has 0 images.*split\.fractions\.search_val"),
         ({}, _no_calibration, r"calibration of fold 0 has 0 image.*split\.fractions\.calibration"),
         ({}, _no_parent, r"data/models/toy/config\.json is missing: run `dvc repro`"),
-        ({"macs": 0.02}, None, r"macs 0\.02 can't be reached: .* ask for at least 0\.\d+"),
-        ({"macs": 1.0}, None, r"macs must be above 0 and below 1, not 1\.0"),
-        ({"population": 1}, None, r"population must be at least 2, not 1"),
-        ({"criterion": "taylor"}, None, r"unknown pruning/criteria 'taylor': known are bn_scale, l1_norm"),
-        ({"epochs": 0}, None, r"epochs must be at least 1, not 0"),
+        ({"shares": [0.02]}, None, r"share 0\.02 can't be reached: .* ask for shares of at least 0\.\d+"),
+        ({"shares": [1.0]}, None, r"the share 1 must be a whole number of per cent"),
+        ({"shares": [0.3, 0.5]}, None, r"shares must fall, each above 0 and below 1"),
+        ({"window": 1.5}, None, r"window must be above 0 and at most 1, not 1\.5"),
+        ({"encoding": "bits"}, None, r"encoding must be one of 'counts', 'mask', not 'bits'"),
+        ({"fitness": "f1"}, None, r"fitness must be one of 'auroc', 'loss', 'distance', not 'f1'"),
+        ({"worst_label": 2.0}, None, r"worst_label must be null or at least 0 and below 1, not 2\.0"),
+        ({"population": 1, "survivors": None}, None, r"population must be at least 2, not 1"),
+        ({"survivors": {"networks": 3, "samples": 8}}, None, r"fewer than the population of 3, not 3"),
+        ({"contest": None}, None, r"contest must be a mapping, not None"),
+        ({"contest": {"evolved": 0, "samples": 8}}, None, r"evolved must be at least 1, not 0"),
+        ({"recalibration_images": 1}, None, r"recalibration_images must be at least 2, not 1"),
+        ({"criterion": "magic"}, None, r"unknown pruning/criteria 'magic': known are bn_scale, fpgm, l1_norm"),
         ({"distillation": {"weight": 2.0, "temperature": 1.0}}, None, r"weight must be in \[0, 1\]"),
+        ({"latency": {"file": "data/raw/none.json", "sha256": "0" * 64}}, None, r"data/raw/none\.json"),
     ],
 )  # fmt: skip
 def test_a_fault_is_told_and_leaves_nothing(tmp_path, monkeypatch, change, spoil, message):
     monkeypatch.chdir(make_project(tmp_path, **change))
+    monkeypatch.setenv("CXR_WORKERS", "1")
     if spoil is not None:
         spoil(tmp_path)
     with pytest.raises(ValueError, match=message):

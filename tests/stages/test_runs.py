@@ -20,7 +20,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     found = {"search": "small", "pick": "evolved"}
     searched = {**usual, "backbone": "searched", "backbone_options": found}
     return {
-        "models": ["plain", "found", "plain-pruned", "found-uniform"],
+        "models": ["plain", "found", "plain-pruned_50", "found-uniform_50"],
         "split": {"fractions": {"train": 0.9, "search_val": 0.1}},
         "search": {"runs": ["small"], "recipes": {"small": {"methods": ["evolved", "random"]}}},
         "transfer": {
@@ -29,8 +29,12 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             "recipes": {"plain": usual, "found": searched},
         },
         "distill": {"teacher": "plain", "runs": ["found"], "recipes": {"found": {}}},
-        "prune": {"runs": ["plain", "found"], "recipes": {"plain": {}, "found": {}}},
-        "export": {"models": ["found-pruned"]},
+        "prune": {
+            "runs": ["plain", "found"],
+            "recipes": {"plain": {"shares": [0.5]}, "found": {"shares": [0.5, 0.3]}},
+        },
+        "finish": {"cuts": ["pruned_50", "uniform_50"], "recipes": {"plain": {}, "found": {}}},
+        "export": {"models": ["found-pruned_50"]},
     }
 
 
@@ -43,15 +47,15 @@ def the_fault(tree: dict[str, Any]) -> str:
 
 def test_a_tree_that_fits_has_no_fault(tree):
     assert list(_runs.faults(tree)) == []
-    assert _runs.count(tree) == 6
+    assert _runs.count(tree) == 10
     assert _runs.made(tree) == [
         *("plain", "found", "found-taught"),
-        *("plain-pruned", "plain-uniform", "found-pruned", "found-uniform"),
+        *("plain-pruned_50", "plain-uniform_50", "found-pruned_50", "found-uniform_50"),
     ]
 
 
 def test_what_has_not_its_form_is_left_to_the_check_of_forms(tree):
-    for place in ("search", "transfer", "distill", "prune", "export", "split", "models"):
+    for place in ("search", "transfer", "distill", "prune", "finish", "export", "split", "models"):
         for wrong in (
             None,
             3,
@@ -60,7 +64,6 @@ def test_what_has_not_its_form_is_left_to_the_check_of_forms(tree):
         ):
             list(_runs.faults({**tree, place: wrong}))  # no exception
     tree["transfer"]["recipes"]["plain"] = None
-    tree["prune"]["recipes"]["plain"] = {"criterion": 3}
     assert list(_runs.faults(tree)) == []
 
 
@@ -170,12 +173,6 @@ def test_searched_weights_go_with_a_searched_network(tree):
     assert "transfer.recipes.plain.weights: searched weights go with" in the_fault(tree)
 
 
-def test_what_is_pruned_is_a_run_of_transfer(tree):
-    tree["prune"]["runs"].append("other")
-    tree["prune"]["recipes"]["other"] = {}
-    assert "prune.runs: 'other' is no run of transfer: known are plain, found" in the_fault(tree)
-
-
 @pytest.mark.parametrize("teacher", [None, "other", 3])
 def test_the_teacher_is_a_run_of_transfer(tree, teacher):
     tree["distill"]["teacher"] = teacher
@@ -198,32 +195,41 @@ def test_a_student_is_trained_anew_on_images(tree, change):
     assert "distill.runs: transfer.recipes.found starts from searched weights or" in the_fault(tree)
 
 
-def test_a_frozen_parent_is_not_pruned(tree):
-    tree["transfer"]["recipes"]["plain"]["trainable"] = ["head"]
-    assert "transfer.recipes.plain.trainable is ['head']: only a network that was" in the_fault(
-        tree
-    )
-
-
 @pytest.mark.parametrize("place", ["models", "export.models"])
 def test_a_model_is_made_by_something_and_listed_once(tree, place):
     section = tree if place == "models" else tree["export"]
-    section["models"] = ["plain", "plain-prunned"]
+    section["models"] = ["plain", "plain-prunned_50"]
     assert the_fault(tree) == (
-        f"params.yaml: {place}: nothing makes the model 'plain-prunned': known are plain, found, "
-        "found-taught, plain-pruned, plain-uniform, found-pruned, found-uniform"
+        f"params.yaml: {place}: nothing makes the model 'plain-prunned_50': known are plain, found, "
+        "found-taught, plain-pruned_50, plain-uniform_50, found-pruned_50, found-uniform_50"
     )
     section["models"] = ["plain", "plain"]
     assert the_fault(tree) == f"params.yaml: {place} names a model twice: plain, plain"
 
 
-def test_a_run_that_is_no_longer_pruned_makes_no_pruned_model(tree):
-    tree["prune"]["runs"].remove("found")
+@pytest.mark.parametrize(
+    ("section", "key", "gone"), [("prune", "runs", "found"), ("finish", "cuts", "uniform_50")]
+)
+def test_what_is_no_longer_pruned_or_finished_makes_no_model(tree, section, key, gone):
+    tree["export"]["models"] = ["found-uniform_50"]
+    tree["models"].remove("plain-pruned_50")
+    tree[section][key].remove(gone)
     found = list(_runs.faults(tree))
     assert [fault.partition(":")[2].split(":")[0] for fault in found] == [
         " models",
         " export.models",
     ]
+
+
+def test_what_is_exported_in_8_bits_is_exported(tree):
+    tree["export"]["int8"] = ["found-pruned_50"]
+    assert list(_runs.faults(tree)) == []
+    tree["export"]["int8"] = ["found-pruned_50", "plain"]
+    assert the_fault(tree) == (
+        "params.yaml: export.int8: export.models lacks 'plain': known are found-pruned_50"
+    )
+    tree["export"]["int8"] = ["found-pruned_50", "found-pruned_50"]
+    assert "export.int8 names a model twice" in the_fault(tree)
 
 
 def test_networks_are_ranked_on_images_that_exist(tree):
@@ -236,13 +242,6 @@ def test_networks_are_ranked_on_images_that_exist(tree):
     assert "(search.runs): give it a share" in the_fault(tree)
     tree["transfer"]["searched"], tree["search"]["runs"], tree["distill"]["runs"] = [], [], []
     assert list(_runs.faults(tree)) == []
-
-
-def test_an_unknown_criterion_lists_the_known(tree, monkeypatch):
-    monkeypatch.setattr(_runs.plugins, "names", lambda folder: [f"one of {folder}"])
-    tree["prune"]["recipes"]["plain"]["criterion"] = "l3_norm"
-    words = "prune.recipes.plain.criterion: unknown pruning/criteria 'l3_norm': known are one of"
-    assert words in the_fault(tree)
 
 
 def test_weights_must_be_there_and_be_the_right_ones(tree):

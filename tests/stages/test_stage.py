@@ -42,6 +42,10 @@ def make_one(dataset: str) -> str:
     return f"read {dataset}"
 
 
+def make_two(run: str, cut: str) -> str:
+    return f"{run} at {cut}"
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -88,6 +92,20 @@ def test_an_item_reaches_the_stage_by_name(
     monkeypatch.setattr(sys, "argv", ["toy", "phantom"])
     _stage.run("toy", make_one, None, item="dataset")
     assert capsys.readouterr().out.startswith("toy@phantom: read phantom (")
+
+
+def test_an_item_of_two_names_is_called_as_dvc_calls_it(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["toy", "net", "uniform_50"])
+    _stage.run("toy", make_two, None, item=("run", "cut"))
+    assert capsys.readouterr().out.startswith("toy@net-uniform_50: net at uniform_50 (")
+    assert (here / "reports/host/toy@net-uniform_50.json").is_file()
+    monkeypatch.setattr(sys, "argv", ["toy", "net"])
+    with pytest.raises(SystemExit) as ended:
+        _stage.run("toy", make_two, None, item=("run", "cut"))
+    assert ended.value.code == 2
+    assert "the following arguments are required: cut" in capsys.readouterr().err
 
 
 def test_show_prints_and_runs_nothing(

@@ -2,11 +2,13 @@
 
 import dataclasses
 import hashlib
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 
 from cxr import artifacts, numerics, seeding
 from cxr.training import loop, losses, models
@@ -19,12 +21,17 @@ from tests.training.recipes import tiny
 numerics.exact_torch()
 
 
-@pytest.fixture
-def model(tmp_path):
-    recipe = tiny()
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written")
     members = [member(fold) for fold in range(2)]
-    models.save(tmp_path / "model", recipe, members, labels=["a", "b", "c"], size_px=32)
-    return tmp_path / "model"
+    models.save(folder, tiny(), members, labels=["a", "b", "c"], size_px=32)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path, written):
+    return shutil.copytree(written, tmp_path / "model")
 
 
 def member(fold):
@@ -123,6 +130,93 @@ def test_a_tampered_file_is_refused_by_name(model, name):
     content[-3] ^= 1
     (model / name).write_bytes(bytes(content))
     with pytest.raises(ValueError, match=rf"{name} was changed: its sha256 is [0-9a-f]{{64}}"):
+        models.load(model, 0)
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "fold-0.json", "fold-0.safetensors"])
+def test_a_wrong_hash_and_a_file_that_is_gone_are_refused_by_name(model, name):
+    files = models.config(model)["files"]
+    wrong = {**files, name: files["fold-1.safetensors"]}
+    artifacts.write_json(model / "config.json", {**models.config(model), "files": wrong})
+    with pytest.raises(
+        ValueError, match=rf"{name} was changed: its sha256 is {files[name]}, config"
+    ):
+        models.load(model, 0)
+    approve(model)
+    (model / name).unlink()
+    with pytest.raises(ValueError, match=rf"{name} is missing"):
+        models.load(model, 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format", 2, r"config\.json has format 2, this code reads 3"),
+        ("files", {}, r"recipe\.json is missing"),
+        ("mean", 0.5, r"config\.json was changed: it says mean 0\.5, recipe\.json 0\.449; run"),
+        ("std", None, r"config\.json was changed: it says std None"),
+        ("loss", "bce", r"it says loss 'bce', recipe\.json 'cross_entropy'"),
+        ("test_views", 2, "it says test_views 2, recipe"),
+        ("calibration", "temperature", "it says calibration 'temperature'"),
+        ("backbone", "resnet18", "it says backbone 'resnet18', recipe"),
+        (
+            "labels",
+            ["a", "b"],
+            r"fold-0\.safetensors does not fit its recipe: size mismatch for head",
+        ),
+    ],
+)
+def test_a_changed_config_is_refused(model, key, value, message):
+    artifacts.write_json(model / "config.json", {**models.config(model), key: value})
+    with pytest.raises(ValueError, match=message):
+        models.load(model, 0)
+
+
+@pytest.mark.parametrize(
+    ("pruning", "message"),
+    [
+        (
+            {"backbone.nothing": [0]},
+            r"no group 'backbone\.nothing' to cut channels from: known are",
+        ),
+        (
+            {"backbone.conv_stem": [0, 16]},
+            r"backbone\.conv_stem has channels 0\.\.15; .*not \[0, 16\]",
+        ),
+        ({"backbone.conv_stem": []}, r"backbone\.conv_stem has channels 0\.\.15; .*not \[\]"),
+    ],
+)
+def test_a_cut_that_does_not_fit_is_refused_with_its_file(model, pruning, message):
+    differing = artifacts.read_json(model / "fold-0.json")
+    artifacts.write_json(model / "fold-0.json", {**differing, "pruning": pruning})
+    with pytest.raises(ValueError, match=r"fold-0\.json was changed: its sha256 is"):
+        models.load(model, 0)
+    approve(model)
+    with pytest.raises(ValueError, match=r"fold-0\.json does not fit: .*" + message):
+        models.load(model, 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"head.1.bias": None}, r'Missing key.*"head\.1\.bias"'),
+        ({"head.1.bias": (2,)}, r"size mismatch for head\.1\.bias"),
+        ({"backbone.conv_stem.weight": (16, 1, 5, 5)}, r"size mismatch for backbone\.conv_stem"),
+        ({"backbone.more": (1,)}, r'Unexpected key.*"backbone\.more"'),
+    ],
+)
+def test_a_missing_or_misshapen_tensor_is_refused_by_name(model, changed, message):
+    weights = model / "fold-0.safetensors"
+    tensors = artifacts.read_tensors(weights)
+    for name, shape in changed.items():
+        tensors.pop(name, None)
+        if shape:
+            tensors[name] = torch.zeros(shape)
+    artifacts.write_tensors(weights, tensors, {})
+    approve(model)
+    with pytest.raises(
+        ValueError, match=r"fold-0\.safetensors does not fit its recipe: " + message
+    ):
         models.load(model, 0)
 
 

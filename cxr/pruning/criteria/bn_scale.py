@@ -11,9 +11,10 @@ import numpy as np
 from torch import nn
 
 from cxr.backbones.surgery import Group
+from cxr.pruning.evidence import Evidence
 
 
-def scores(network: nn.Module, group: Group) -> np.ndarray | None:
+def scores(network: nn.Module, group: Group, evidence: Evidence) -> np.ndarray | None:
     """Return float64 (channels,), higher is worth more; None without a BatchNorm: nothing to rank by."""
     weights = [network.get_submodule(name).weight for name in group.norms]
     scales = [w.detach().double().abs().numpy() for w in weights if w is not None]  # type: ignore[operator]

@@ -1,0 +1,81 @@
+"""The finished rows of `make bench-prune`, and what each network's AUROC is with other patients.
+
+resamples.csv holds, for each row, its macro AUROC when the judged images' patients are drawn anew: the
+same draws for every network that is judged on the same images. So every difference of networks, of one
+seed or of all seeds together, has its interval from there, in this or in a later sitting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxr import artifacts
+from tests.bench import search_rows
+
+PARENT, SCRATCH = "parent", "scratch"
+WHOLE = 100
+"""In the place of the share of MACs kept, in per cent: the parent's."""
+DRAWS = 1000
+_UNIT = 100_000  # an AUROC is kept in whole hundred thousandths: a tenth of the text
+_KEY = ["data", "seed", "share", "method"]
+
+
+class Rows(search_rows.Rows):
+    """rows.csv, openings.csv and resamples.csv of a folder.
+
+    A row per data set, seed, share of the MACs kept (per cent) and method. part: which images judged
+    auroc (macro), accuracy and labels (each label's AUROC), val or test, all folds' pooled; images: 12
+    digits that stand for these images and their patients; openings: how often test was looked at for
+    the row (0 for val); recipe: hash of all settings; macs: mean over folds; parameters: of the largest
+    fold; filled: MACs in parts of those allowed, of the fold that has the fewest; worst_label,
+    worst_fall: the label whose AUROC is furthest below the parent's, and how far; val_auroc: mean over
+    folds, of the epoch that val chose; origin: of what is handed over, whose cut it is in how many folds.
+    """
+
+    columns = (
+        "data", "seed", "share", "method", "part", "images", "openings", "recipe", "macs",
+        "parameters", "filled", "auroc", "accuracy", "worst_label", "worst_fall", "val_auroc",
+        "origin", "labels",
+    )  # fmt: skip
+    counts = ("share", "macs", "parameters", "openings")
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._resamples = folder / "resamples.csv"
+
+    def resamples(self) -> dict[tuple[str, int, int, str], np.ndarray]:
+        """Return by data set, seed, share and method the resampled macro AUROC float64 (B,); NaN: undefined."""
+        if not self._resamples.is_file():
+            return {}
+        table = artifacts.read_csv(self._resamples).set_index(_KEY)
+        values = table.to_numpy(np.float64) / _UNIT
+        return dict(zip(table.index, values, strict=True))
+
+    def keep(
+        self, found: Sequence[Mapping[str, Any]], resamples: Sequence[np.ndarray]
+    ) -> None:  # fmt: skip
+        """Add a seed's rows and their resampled AUROC; the rows last, which say that the seed is done."""
+        new = pd.DataFrame([{key: row[key] for key in _KEY} for row in found])
+        cells = pd.DataFrame(
+            np.round(np.stack(resamples) * _UNIT),
+            columns=[f"r{place}" for place in range(len(resamples[0]))],
+        ).astype("Int64")
+        new = pd.concat([new, cells], axis=1)
+        if self._resamples.is_file():
+            old = artifacts.read_csv(self._resamples, dtype=dict.fromkeys(cells.columns, "Int64"))
+            # of a sitting that was lost between the two files
+            same = (old["data"] == new["data"].iloc[0]) & (old["seed"] == new["seed"].iloc[0])
+            new = pd.concat([old[~same], new], ignore_index=True)
+        artifacts.write_csv(self._resamples, new)
+        self.add(found)
+
+
+def mean_macs(macs: Sequence[int]) -> int:
+    """Return the mean over folds, rounded."""
+    return round(math.fsum(macs) / len(macs))
