@@ -23,6 +23,7 @@ import contextlib
 import json
 import queue
 import re
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -38,6 +39,7 @@ CONNECT_S = 8
 WAIT_S = 300
 """How long work waits for workers when there is none."""
 _LOOK_S = 2  # how often to look for workers when nothing arrives
+_FETCH_S = 60  # how long a result may travel, where there are workers
 
 
 def arrivals(
@@ -65,9 +67,10 @@ def arrivals(
             future = client.submit(_work, parcel, pure=False)
             waiting[future.key] = future
             future.add_done_callback(done.put)
+        watch = _Watch(client, address, words)
         while waiting:
-            future = _next(done, client, address, words)
-            yield from _result(future, address, words, missing=len(waiting))
+            future = _next(done, watch)
+            yield from _results(future, watch, missing=len(waiting))
             del waiting[future.key]  # the worker may forget it
 
 
@@ -128,19 +131,34 @@ def _await_workers(client: Any, address: str, words: str) -> None:
         raise _no_workers(address, words) from None
 
 
-def _next(done: queue.SimpleQueue[Any], client: Any, address: str, words: str) -> Any:
-    """Return the next future that is done; say when no worker is left, raise if none comes back."""
-    lacking = 0
+class _Watch:
+    """Looks after the workers while nothing arrives; says when none is left, raises if none comes."""
+
+    def __init__(self, client: Any, address: str, words: str) -> None:
+        self.client, self.address, self.words = client, address, words
+        self.lacking_since: float | None = None
+
+    def look(self) -> bool:
+        """Say whether there are workers; raise ValueError if there was none for WAIT_S."""
+        with contextlib.suppress(OSError):  # a lost scheduler ends all futures: see _results
+            if self.client.nthreads():
+                self.lacking_since = None
+                return True
+            if self.lacking_since is None:
+                self.lacking_since = time.monotonic()
+                progress.say(_without_workers(self.address, self.words))
+            if time.monotonic() - self.lacking_since > WAIT_S:
+                raise _no_workers(self.address, self.words)
+        return False
+
+
+def _next(done: queue.SimpleQueue[Any], watch: _Watch) -> Any:
+    """Return the next future that is done."""
     while True:
         try:
             return done.get(timeout=_LOOK_S)
         except queue.Empty:
-            with contextlib.suppress(OSError):  # a lost scheduler ends all futures: see _result
-                lacking = 0 if client.nthreads() else lacking + 1
-        if lacking == 1:
-            progress.say(_without_workers(address, words))
-        if lacking * _LOOK_S > WAIT_S:
-            raise _no_workers(address, words)
+            watch.look()
 
 
 def _without_workers(address: str, words: str) -> str:
@@ -157,24 +175,42 @@ def _no_workers(address: str, words: str) -> ValueError:
     )
 
 
-def _result(future: Any, address: str, words: str, *, missing: int) -> list[tuple[int, Any]]:
+def _results(future: Any, watch: _Watch, *, missing: int) -> list[tuple[int, Any]]:
     """Return what a future holds; an error of the work comes out as it is."""
     import distributed
     from distributed.client import FutureCancelledError
 
     try:
-        return future.result()
+        return _fetch(future, watch)
     except distributed.KilledWorker:
         raise ValueError(
-            f"{words}: some work ended with the death of its worker again and again, {missing} "
+            f"{watch.words}: some work ended with the death of its worker again and again, {missing} "
             "parcels are missing: too little memory? Start fewer workers on a machine (--workers) "
             "and start again; `dmesg` names what the kernel killed"
         ) from None
     except (FutureCancelledError, distributed.comm.CommClosedError):
         raise ValueError(
-            f"{words}: the scheduler at {address} was lost, {missing} parcels are missing: start it "
-            "and its workers again, then this; or unset CXR_CLUSTER to work on this machine"
+            f"{watch.words}: the scheduler at {watch.address} was lost, {missing} parcels are "
+            "missing: start it and its workers again, then this; or unset CXR_CLUSTER to work on "
+            "this machine"
         ) from None
+
+
+def _fetch(future: Any, watch: _Watch) -> list[tuple[int, Any]]:
+    """Return the result of a future that was done, and may be so no more.
+
+    A worker that is lost before its result was fetched takes the result along, and Dask waits
+    without a word until another worker has done the work again.
+    """
+    patience = _LOOK_S
+    while True:
+        try:
+            found: list[tuple[int, Any]] = future.result(timeout=patience)
+            return found
+        except TimeoutError:
+            if future.status == "error":  # the work's own
+                raise
+            patience = min(2 * patience, _FETCH_S) if watch.look() else _LOOK_S
 
 
 def _check(client: Any, wanted: str) -> None:

@@ -114,3 +114,9 @@ def draw_and_kill(work: tuple[int, str]) -> bytes:
 def always_kill(index: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return index
+
+
+def miss_three(index: int) -> int:
+    if index == 3:
+        raise TimeoutError("image 3 did not come in time")
+    return index

@@ -77,6 +77,11 @@ def test_a_fault_in_a_worker_comes_out_as_it_is(on_two: running.Cluster) -> None
     assert workers.run(draw, range(11), words="drawing") == DRAWN
 
 
+def test_a_time_limit_within_the_work_is_no_wait_for_it(on_two: running.Cluster) -> None:
+    with pytest.raises(TimeoutError, match=r"^image 3 did not come in time$"):
+        workers.run(running.miss_three, range(8), words="reading")
+
+
 def test_no_items_ask_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXR_CLUSTER", "nonsense")
     assert workers.run(draw, [], words="nothing") == []
@@ -171,6 +176,7 @@ def test_work_ends_when_all_workers_stay_lost(
         running.draw_slowly, [(index, str(tmp_path)) for index in range(11)], words="drawing"
     )
     next(arriving)
+    _await(lambda: len(list(tmp_path.iterdir())) >= 6)  # results wait in the worker for nobody
     first.kill()
     with pytest.raises(ValueError, match="had no worker for 4 s"):
         list(arriving)
