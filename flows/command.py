@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from flows import pipeline
+from flows import pipeline, processes
 
 GO_ON = "what was finished is kept, run again to go on"
 NOTHING_HALF = "nothing half is left, run it again"
@@ -18,7 +18,7 @@ def telling(*, interrupted: str) -> Iterator[None]:
 
     `interrupted` says what the work leaves behind.
     """
-    pipeline.terminate_as_interrupt()
+    processes.terminate_as_interrupt()
     try:
         yield
     except (ValueError, OSError, pipeline.Failed, pipeline.Locked) as error:

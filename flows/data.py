@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flows import delivery, files, pipeline
+from flows import delivery, files, pipeline, processes
 
 RAW = Path("data/raw")
 READERS = Path("cxr/datasets")
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("dataset", help=f"one of {', '.join([*datasets(), WEIGHTS])}")
     parser.add_argument("source", type=Path, help="the downloaded folder (or file)")
     arguments = parser.parse_args()
-    pipeline.terminate_as_interrupt()
+    processes.terminate_as_interrupt()
     try:
         add(arguments.dataset, arguments.source)
     except (ValueError, OSError, pipeline.Failed, pipeline.Locked) as error:

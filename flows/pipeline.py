@@ -1,8 +1,7 @@
 """pipeline: the one module that knows DVC; the others see names of stages, outcomes and lock entries.
 
-DVC runs as a subprocess in a session of its own, so that ending it ends the stage too (SIGTERM to
-DVC alone leaves the stage running). A lock held by another DVC and a failed stage have the same
-exit code, 255: only the text tells them apart. `python -m flows.pipeline` is the heart of
+DVC runs as a program of `flows.processes`, so that ending it ends the stage too. A lock held by
+another DVC and a failed stage have the same exit code, 255: only the text tells them apart. `python -m flows.pipeline` is the heart of
 `make repro`: forget what is no longer listed, run what is out of date, order the lock file.
 """
 
@@ -12,18 +11,18 @@ import argparse
 import contextlib
 import hashlib
 import heapq
+import itertools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import files
+from flows import files, processes
 
 HERE = Path()
 LOCK_FILE = "dvc.lock"
@@ -37,7 +36,7 @@ ITEM_FOLDERS = (
     ),
 )
 _LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
-_SECONDS_TO_END = 10.0
+_UNREACHABLE = ("timed out", "Connection", "Could not connect", "name resolution", "unreachable")
 
 
 class Locked(RuntimeError):
@@ -48,6 +47,10 @@ class Failed(RuntimeError):
     """DVC or a stage failed: trying again does not help."""
 
 
+class Unreachable(Failed):
+    """A remote did not answer: here it may help."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """A stage as DVC resolves it: `transfer@resnet18` for an item of a matrix."""
@@ -55,6 +58,8 @@ class Stage:
     name: str
     outs: tuple[str, ...]
     """paths that it writes, relative to the root"""
+    needs: tuple[str, ...] = ()
+    """stages whose outputs it reads, in topological order"""
 
 
 def graph(root: Path = HERE) -> list[Stage]:
@@ -77,11 +82,14 @@ def graph(root: Path = HERE) -> list[Stage]:
                 }
                 for stage in chosen
             }
+            order = list(_topological(needs))
             return [
                 Stage(
-                    name=chosen[i].name, outs=tuple(sorted(out.def_path for out in chosen[i].outs))
+                    name=chosen[i].name,
+                    outs=tuple(sorted(out.def_path for out in chosen[i].outs)),
+                    needs=tuple(chosen[other].name for other in order if other in needs[i]),
                 )
-                for i in _topological(needs)
+                for i in order
             ]
     except DvcException as error:
         raise Failed(f"dvc.yaml can't be read: {_chain(error)}") from None
@@ -97,14 +105,20 @@ def status(root: Path = HERE) -> dict[str, Any]:
     return json.loads(_ask("status", "--json", *stages(root), root=root))
 
 
-def run(stage: str, *, root: Path = HERE, say: Callable[[str], None] = print) -> str:
+def run(
+    stage: str,
+    *,
+    root: Path = HERE,
+    python: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> str:
     """Bring one stage up to date, its ancestors taken as they are; return ran, restored or unchanged.
 
     Every line that DVC and the stage print goes to `say`. Raises Locked or Failed.
     """
     lines: list[str] = []
-    command = [*_dvc(), "--wait-for-lock", "repro", "-s", stage]
-    with _session(command, root, piped=True) as process:
+    command = [*_dvc(python), "--wait-for-lock", "repro", "-s", stage]
+    with processes.session(command, root, environment(python), piped=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line.rstrip())
@@ -128,7 +142,7 @@ def repro(
     """
     forced = ["-f", "--no-run-cache"] if force else []
     command = [*_dvc(python), "--wait-for-lock", "repro", *forced, *targets]
-    with _session(command, root, python=python) as process:
+    with processes.session(command, root, environment(python)) as process:
         code = process.wait()
     if code:
         raise Failed("the pipeline stopped: the lines above say where; cure it and run again")
@@ -240,6 +254,20 @@ def add(path: str, root: Path = HERE) -> None:
     _ask("add", "--quiet", path, root=root)
 
 
+def checkout(paths: Sequence[str], root: Path) -> None:
+    """Bring what these pointers name out of the cache."""
+    if paths:
+        _ask("checkout", *paths, root=root)
+
+
+def share_cache(root: Path, *, of: Path) -> None:
+    """Let the checkout `root` use the cache of another one."""
+    from dvc.repo import Repo
+
+    with contextlib.closing(Repo(str(of))) as repo:
+        _ask("cache", "dir", "--local", repo.cache.local_cache_dir, root=root)
+
+
 def _ask(*words: str, root: Path) -> str:
     """Run DVC quietly and return what it prints; raise Locked or Failed."""
     result = subprocess.run(
@@ -306,46 +334,28 @@ def _rewrite_lock(root: Path, order: Callable[[list[str]], list[str]]) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _session(
-    command: list[str], root: Path, *, python: Path | None = None, piped: bool = False
-) -> Iterator[subprocess.Popen[str]]:
-    """Yield a process in a session of its own; whatever ends this block ends all of that session."""
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment(python),
-        text=True,
-        start_new_session=True,
-        stdout=subprocess.PIPE if piped else None,
-        stderr=subprocess.STDOUT if piped else None,
-    )
-    try:
-        yield process
-    except BaseException:
-        _end(process)
-        raise
-    finally:
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_SECONDS_TO_END)
-            # DVC has ended; the stage in its session may take longer, so the second round follows
-
-
 def _error(text: str) -> RuntimeError:
     """Make the exception that DVC's words call for."""
     lines = [line for line in text.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR: ") for line in lines if "rror:" in line or "ERROR" in line]
+    errors = [
+        " ".join([line.removeprefix("ERROR: "), *_listed(line, lines[place:])])
+        for place, line in enumerate(lines, 1)
+        if "rror:" in line or "ERROR" in line
+    ]
     words = "; ".join(dict.fromkeys(errors[-3:])) or "; ".join(lines[-3:]) or "DVC failed silently"
-    kind = Locked if any(sign in text for sign in _LOCKED) else Failed
-    return kind(words)
+    if any(sign in text for sign in _LOCKED):
+        return Locked(words)
+    stage = "failed to run:" in text  # whatever it said of connections is its own affair
+    return (
+        Unreachable(words)
+        if not stage and any(sign in words for sign in _UNREACHABLE)
+        else Failed(words)
+    )
+
+
+def _listed(line: str, after: list[str]) -> list[str]:
+    """Return what DVC lists, a line each, below an error that ends in a colon."""
+    return list(itertools.takewhile(lambda x: "?" not in x, after)) if line.endswith(":") else []
 
 
 def _chain(error: BaseException) -> str:
@@ -358,22 +368,13 @@ def _chain(error: BaseException) -> str:
     return ": ".join(dict.fromkeys(word for word in words if word))
 
 
-def terminate_as_interrupt() -> None:
-    """Let SIGTERM end this process as Ctrl-C does, so that the stage's session ends with it."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-
-
 def main() -> None:
     """Bring everything, or the stage named on the command line, up to date; say where the report is."""
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("target", nargs="?", help="run only up to this stage")
     target = parser.parse_args().target
-    terminate_as_interrupt()
+    processes.terminate_as_interrupt()
     try:
         update(*([target] if target else []))
     except (Locked, Failed, OSError) as error:

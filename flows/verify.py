@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import key, pipeline, record, repository, study
+from flows import checkouts, pipeline, processes, record, repository, study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,31 +115,9 @@ def _link(source: Path, target: Path) -> None:
         link(str(source), str(target))
 
 
-def interpreter(clone: Path, *, root: Path) -> Path:
-    """Return a Python with the clone's own locked versions: this one if they are the same."""
-    locks = [(folder / "requirements.lock").read_bytes() for folder in (clone, root)]
-    if locks[0] == locks[1]:
-        return Path(sys.executable)
-    print("the commit has other versions: setting them up", flush=True)
-    environment = {
-        key: value for key, value in os.environ.items() if key not in ("VENV", "MAKEFLAGS")
-    }
-    result = subprocess.run(["make", "setup"], cwd=clone, env=environment, check=False)
-    if result.returncode:
-        raise ValueError("`make setup` failed in the clone")
-    return clone / ".venv" / "bin" / "python"
-
-
 def run(clone: Path, *, python: Path) -> None:
     """Check the clone's parameters and run its whole pipeline, every output made anew."""
-    result = subprocess.run(
-        [str(python), "-m", "stages", "--check"],
-        cwd=clone,
-        env=pipeline.environment(python),
-        check=False,
-    )
-    if result.returncode:
-        raise ValueError("the preflight failed in the clone")
+    checkouts.preflight(clone, python)
     pipeline.forget_removed_runs(clone)
     pipeline.repro(root=clone, python=python, force=True)
 
@@ -247,12 +224,10 @@ def verify(*, revision: str | None, name: str | None, root: Path = pipeline.HERE
     clone = folder / "clone"
     # DVC's notes on files go beside the clone too: nothing stays behind elsewhere
     os.environ["DVC_SITE_CACHE_DIR"] = str(folder / "site")
-    # the clone has no data/private, and other pseudonyms are other bytes
-    if (root / key.KEY).is_file():
-        os.environ.setdefault("CXR_PATIENT_KEY_FILE", str((root / key.KEY).resolve()))
+    checkouts.use_key(root)
     try:
         prepare(clone, wanted, root=root)
-        run(clone, python=interpreter(clone, root=root))
+        run(clone, python=checkouts.interpreter(clone, root=root))
         lines = differences(clone, wanted, root=root)
         if lines:
             head = (
@@ -278,7 +253,7 @@ def main() -> None:
     parser.add_argument("--rev", help="a commit, branch or tag; HEAD without it")
     parser.add_argument("--study", help="prove this study's record, on the commit it names")
     arguments = parser.parse_args()
-    pipeline.terminate_as_interrupt()
+    processes.terminate_as_interrupt()
     try:
         print(verify(revision=arguments.rev, name=arguments.study))
     except (ValueError, OSError, pipeline.Failed, pipeline.Locked) as error:

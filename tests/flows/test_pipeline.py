@@ -35,6 +35,16 @@ def test_order_is_topological_and_else_as_written(repository):
     assert pipeline.stages(repository) == NAMES
 
 
+def test_a_stage_names_those_it_needs(repository):
+    needs = {stage.name: stage.needs for stage in pipeline.graph(repository)}
+    assert needs == {
+        "source": (),
+        "fit@left": ("source",),
+        "fit@right": ("source",),
+        "compare": ("fit@left", "fit@right"),
+    }
+
+
 def test_a_broken_dvc_yaml_is_one_line(repository):
     (repository / "dvc.yaml").write_text("stages: {a: {cmd: [}")
     with pytest.raises(pipeline.Failed, match=r"dvc\.yaml can't be read"):
@@ -66,6 +76,22 @@ def test_a_lock_error_is_told_from_a_failed_stage():
     busy = "ERROR: '/x/data' is busy, it is being blocked by:\n  (PID 12): dvc repro\n"
     assert isinstance(pipeline._error(busy), pipeline.Locked)
     assert isinstance(pipeline._error("ERROR: failed to reproduce 'a'\n"), pipeline.Failed)
+
+
+def test_a_silent_remote_is_told_from_a_failed_stage():
+    silent = "ERROR: unexpected error - Could not connect to the endpoint URL"
+    assert isinstance(pipeline._error(silent), pipeline.Unreachable)
+    own = (
+        "ConnectionError: it timed out\nERROR: failed to reproduce 'a': failed to run: python -m a"
+    )
+    assert isinstance(pipeline._error(own), pipeline.Failed)
+
+
+def test_what_dvc_lists_below_an_error_is_told():
+    words = (
+        "ERROR: Checkout failed for following targets:\ndata/a\ndata/b\nIs your cache up to date?"
+    )
+    assert str(pipeline._error(words)) == "Checkout failed for following targets: data/a data/b"
 
 
 def test_the_stage_finds_this_environment_s_python():

@@ -19,30 +19,59 @@ def flow_module():
     return reproduce
 
 
+def stage(name: str, *needs: str) -> pipeline.Stage:
+    return pipeline.Stage(name=name, outs=(), needs=needs)
+
+
+GRAPH = [
+    stage("raw"), stage("report"), stage("split", "raw"), stage("small", "split"),
+    stage("large", "split"), stage("prune", "large"), stage("compare", "small", "prune"),
+]  # fmt: skip
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_metrics_become_a_table():
-    table = flow_module().table(
-        {"a": {"auroc": {"value": 0.91234, "low": 0.8}, "macs": 12}, "b": {"macs": 3}}
-    )
-    assert table.splitlines() == [
-        "| model | auroc.low | auroc.value | macs |",
-        "|---|---|---|---|",
-        "| a | 0.8 | 0.9123 | 12 |",
-        "| b |  |  | 3 |",
-    ]
+def test_stages_are_ready_when_what_they_need_is_done_the_longest_way_first():
+    module = flow_module()
+
+    def ready(*done, begun=()):
+        found = module.ready(GRAPH, {*done, *begun}, set(done))
+        return [each.name for each in found]
+
+    assert ready() == ["raw", "report"]
+    assert ready("raw", begun=["report"]) == ["split"]
+    assert ready("raw", "report", "split") == ["large", "small"]
+    assert ready("raw", "report", "split", "small", begun=["large"]) == []
+    assert ready("raw", "report", "split", "small", "large", "prune") == ["compare"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_command_line_asks_in_yaml(capsys):
+    module = flow_module()
+    found = module.asked(["--study", "toy", "--set", "seed=8", "--set", "transfer.runs=[left]"])
+    assert found.study == "toy" and found.revision is None
+    assert found.overrides == {"seed": 8, "transfer.runs": ["left"]}
+    for words, fault in ((["--set", "seed"], "must be KEY=VALUE"), (["--study", "-"], "study")):
+        with pytest.raises(SystemExit, match="2"):
+            module.asked(words)
+        assert fault in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
-    ("error", "again"), [(pipeline.Locked("busy"), True), (pipeline.Failed("no"), False)]
+    ("error", "again"),
+    [
+        (pipeline.Locked("busy"), True),
+        (pipeline.Unreachable("timed out"), True),
+        (pipeline.Failed("no"), False),
+    ],
 )
-def test_only_a_held_lock_is_tried_again(error, again):
+def test_only_a_held_lock_and_a_silent_remote_are_worth_a_retry(error, again):
     class Ended:
         def result(self, raise_on_failure):
             return error
 
     module = flow_module()
-    assert module.only_locks(module.run_stage, None, Ended()) is again
+    assert module.worth_a_retry(module.run_stage, None, Ended()) is again
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -52,29 +81,65 @@ def test_nothing_is_cached_by_prefect():
     assert module.run_stage.persist_result is False
 
 
+# Notes when each run was at work, beside the checkout.
+WATCHED = (
+    toy.FIT
+    + """
+log = pathlib.Path("../times")
+log.mkdir(exist_ok=True)
+(log / f"{name} began").write_text(str(time.time()))
+time.sleep(3)
+(log / f"{name} ended").write_text(str(time.time()))
+"""
+)
+# As above, but one run fails at once.
+FAULTY = "import sys\nif sys.argv[1] == 'left': raise SystemExit('no such thing')\n" + WATCHED
+
+
 @pytest.mark.slow
 def test_the_flow_runs_the_toy_on_a_server_of_its_own(tmp_path: Path):
-    root = toy.make(tmp_path / "with a space")
-    said = toy.python(root, "-m", "flows.reproduce", PREFECT_HOME=str(tmp_path / "prefect"))
+    root = toy.make(tmp_path / "with a space", fit=WATCHED)
+    home = str(tmp_path / "prefect")
+    said = toy.python(root, "-m", "flows.reproduce", PREFECT_HOME=home)
     assert said.returncode == 0, said.stderr[-3000:]
-    lines = said.stdout.splitlines()
-    assert lines == [
-        "source: ran",
-        "fit@left: ran",
-        "fit@right: ran",
-        "compare: ran",
-        "report: reports/index.html",
-    ]
+    ran = ["source: ran", "fit@left: ran", "fit@right: ran", "compare: ran"]
+    assert said.stdout.splitlines() == [*ran, "report: reports/index.html"]
     assert "127.0.0.1" in said.stderr
     assert "python -m stages.fit left" in said.stderr  # the stages' words are in the log
+    assert "proved: a plain `dvc repro` has nothing to do" in said.stderr
+    times = {path.name: float(path.read_text()) for path in (tmp_path / "times").iterdir()}
+    assert max(times["left began"], times["right began"]) < min(
+        times["left ended"], times["right ended"]
+    )
+    assert list(pipeline.read_lock(root)) == ["source", "fit@left", "fit@right", "compare"]
     toy.commit(root)
-    with sqlite3.connect(tmp_path / "prefect" / "prefect.db") as database:
-        rows = database.execute("select key, data from artifact where key = 'metrics'").fetchall()
-    database.close()
-    assert "| left | 0.4 |" in json.loads(rows[0][1])
+    assert "| left | 0.4 |" in artifact(tmp_path, "metrics")
+    assert "| fit@left | ran |" in artifact(tmp_path, "stages")
 
-    (root / "stages" / "fit.py").write_text("raise SystemExit('no such thing')\n")
-    said = toy.python(root, "-m", "flows.reproduce", PREFECT_HOME=str(tmp_path / "prefect"))
+    wanted = ("--study", "toy", "--set", "transfer.runs=[left]", "--set", "seed=8")
+    said = toy.python(root, "-m", "flows.reproduce", *wanted, PREFECT_HOME=home)
+    assert said.returncode == 0, said.stderr[-3000:]
+    assert "removed data/models/right" not in said.stdout
+    report = Path(said.stdout.splitlines()[-1].removeprefix("report: "))
+    assert report.parents[1].parent == root / ".worktrees" and "left" in report.read_text()
+    assert toy.git(root, "status", "--porcelain") == ""
+    assert "No longer there: right" in artifact(tmp_path, "metrics")
+
+    (root / "stages" / "fit.py").write_text(FAULTY)
+    said = toy.python(root, "-m", "flows.reproduce", PREFECT_HOME=home)
     assert said.returncode == 1
     assert "error: failed to reproduce 'fit@left'" in said.stderr
     assert "no such thing" in said.stderr
+    for line in ("| fit@left | failed |", "| fit@right | ran |", "| compare | waiting |"):
+        assert line in artifact(tmp_path, "stages")
+
+
+def artifact(folder: Path, key: str) -> str:
+    """Return the newest artifact of a key, as the server keeps it."""
+    with sqlite3.connect(folder / "prefect" / "prefect.db") as database:
+        rows = database.execute(
+            "select data from artifact where key = ? order by created desc", [key]
+        ).fetchall()
+    database.close()
+    found: str = json.loads(rows[0][0])
+    return found

@@ -1,0 +1,83 @@
+"""checkouts: other checkouts of this repository, so that nobody's own is touched.
+
+A worktree of git with the cache of DVC that this checkout uses: what was ever made here is restored
+there, and what is made there is kept here. It stands in `.worktrees/`, which neither git nor DVC look
+into, until `remove`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from flows import key, pipeline, repository
+
+FOLDER = Path(".worktrees")
+
+
+def add(name: str, revision: str, *, root: Path = pipeline.HERE) -> Path:
+    """Return a new worktree of a revision, raw data in place; raise ValueError and leave none behind."""
+    folder = (root / FOLDER / name).resolve()
+    if folder.exists():
+        raise ValueError(f"{FOLDER / name} is there already: remove it with `git worktree remove`")
+    commit = repository.commit(revision, root=root)
+    try:
+        repository.git(*("worktree", "add", "--quiet", "--detach", str(folder), commit), root=root)
+        local = root / ".dvc" / "config.local"
+        if local.exists():  # remotes and their credentials
+            shutil.copy(local, folder / ".dvc" / "config.local")
+        pipeline.share_cache(folder, of=root)
+        pipeline.checkout(sorted(map(str, (folder / "data/raw").glob("*.dvc"))), root=folder)
+    except BaseException:
+        remove(folder, root=root)
+        raise
+    return folder
+
+
+def remove(folder: Path, *, root: Path = pipeline.HERE) -> None:
+    """Remove a worktree and what git knows of it, half-made ones too."""
+    shutil.rmtree(folder, ignore_errors=True)
+    repository.git("worktree", "prune", root=root)
+
+
+def interpreter(folder: Path, *, root: Path = pipeline.HERE) -> Path:
+    """Return a Python with the checkout's own locked versions: this one if they are the same."""
+    if _pins(folder) == _pins(root):
+        return Path(sys.executable)
+    print("the commit has other versions: setting them up", flush=True)
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("VENV", "MAKEFLAGS")
+    }
+    result = subprocess.run(["make", "setup"], cwd=folder, env=environment, check=False)
+    if result.returncode:
+        raise ValueError(f"`make setup` failed in {folder}")
+    return folder / ".venv" / "bin" / "python"
+
+
+def _pins(folder: Path) -> list[str]:
+    """Return the lines of a lock file that say what is installed: the others say for whose sake."""
+    lines = (folder / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.lstrip().startswith("#")]
+
+
+def preflight(folder: Path, python: Path) -> None:
+    """Check a checkout's parameters and data; raise ValueError with what is wrong."""
+    result = subprocess.run(
+        [str(python), "-m", "stages", "--check"],
+        cwd=folder,
+        env=pipeline.environment(python),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise ValueError(result.stderr.strip() or f"the preflight failed in {folder}")
+
+
+def use_key(root: Path = pipeline.HERE) -> None:
+    """Let stages of other checkouts use this one's key: other pseudonyms are other bytes."""
+    if (root / key.KEY).is_file():
+        os.environ.setdefault("CXR_PATIENT_KEY_FILE", str((root / key.KEY).resolve()))
