@@ -235,12 +235,3 @@ def _style_figures() -> None:
 
     matplotlib.rcParams.update(matplotlib.rcParamsDefault)
     matplotlib.rcParams.update(_FIGURE_STYLE)  # type: ignore[arg-type]
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write a grey (H, W) or RGB (H, W, 3) uint8 image as PNG."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="png")
-    write_bytes(path, buffer.getvalue())

@@ -99,6 +99,24 @@ def rows(index: pd.DataFrame, splits: pd.DataFrame, part: str) -> list[np.ndarra
     return [np.flatnonzero((parts[name] == part).to_numpy()) for name in folds]
 
 
+def share_test(index: pd.DataFrame, splits: pd.DataFrame) -> bool:
+    """Tell whether several folds of `splits` all test the same images, so that their mean is judged.
+
+    Raises ValueError where only some of the images are test in several folds, or in not all of them.
+    """
+    tests = rows(index, splits, "test")
+    tested_N = np.bincount(np.concatenate(tests), minlength=len(index))
+    times = set(tested_N[tested_N > 0].tolist())
+    if times and times not in ({1}, {len(tests)}):
+        row = int(tested_N.argmax())
+        raise ValueError(
+            f"data/splits.csv: {index['image'].iloc[row]} is test in {tested_N[row]} of {len(tests)} "
+            "folds, which not every test image is: each is scored by one network, or by the mean of "
+            "all; run `dvc repro split`"
+        )
+    return len(tests) > 1 and times == {len(tests)}
+
+
 def read(folder: Path) -> Prepared:
     """Open a prepared folder; raise ValueError if it is missing or its files don't fit together."""
     if not (folder / "index.csv").is_file():

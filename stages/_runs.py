@@ -88,6 +88,11 @@ def faults(tree: Mapping[str, Any]) -> Iterator[str]:
     yield from _models(
         "export.int8", names(tree, "export", "int8"), exported, "export.models lacks"
     )
+    challengers, about = names(tree, "gate", "models"), Path("data/champion/about.json")
+    yield from _models("gate.models", challengers, names(tree, "models"), "models lacks")
+    yield from _models("gate.models", challengers, exported, "export.models lacks")
+    if challengers and not about.is_file():
+        yield f"{about} is missing: bring what `python -m stages.gate --help` lists, or empty gate.models"
 
 
 def names(tree: Mapping[str, Any], *place: str) -> list[str]:
@@ -226,7 +231,7 @@ def _not_searched(tree: Mapping[str, Any]) -> Iterator[str]:
         where, recipe = f"params.yaml: transfer.recipes.{run}", recipe_of(tree, "transfer", run)
         options = recipe.get("backbone_options")
         if recipe.get("backbone") == "searched":
-            if not isinstance(options, dict) or "family" not in options:
+            if not architectures.written_out(options):
                 yield (
                     f"{where}.backbone is searched: list {run} in transfer.searched, not in runs, or "
                     "write the network out in backbone_options, `family` and all"

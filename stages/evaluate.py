@@ -121,7 +121,7 @@ def predict(
     empty = [f"{part} of fold_{i}" for part in rows for i, r in enumerate(rows[part]) if not len(r)]
     if empty:
         raise ValueError(f"no image in {', '.join(empty)}: raise split.fractions or add patients")
-    together = _share_test(index, rows["test"])
+    together = prepared.share_test(index, splits)
     work = [(part, fold) for part in rows for fold in range(len(rows["test"]))]
     scores = workers.run(
         models.score_fold,
@@ -144,22 +144,6 @@ def predict(
         thresholds_FL=_thresholds(index, [vals] if vals else []),
     )
     return whole, each
-
-
-def _share_test(index: pd.DataFrame, rows: list[np.ndarray]) -> bool:
-    """Tell whether all of several folds test the same images; raise ValueError where only some do."""
-    import numpy as np
-
-    tested_N = np.bincount(np.concatenate(rows), minlength=len(index))
-    times = set(tested_N[tested_N > 0].tolist())
-    if times not in ({1}, {len(rows)}):
-        row = int(tested_N.argmax())
-        raise ValueError(
-            f"data/splits.csv: {index['image'].iloc[row]} is test in {tested_N[row]} of {len(rows)} "
-            "folds, which not every test image is: each is scored by one network, or by the mean of "
-            "all; run `dvc repro split`"
-        )
-    return times != {1}
 
 
 def _thresholds(

@@ -154,13 +154,14 @@ def contents(exported: list[exporting.Exported]) -> dict[str, bytes]:
 
 
 def summary(exported: list[exporting.Exported]) -> dict[str, Any]:
-    """Return the metrics: the largest file, and what int8 costs in the mean over folds."""
+    """Return the metrics: the largest file, how many have maps, what int8 costs in the mean over folds."""
     from cxr import exporting
 
     found: dict[str, Any] = {
         "onnx_bytes": max(len(one.content) for one in exported),
         "opset": exporting.OPSET,
         "folds": len(exported),
+        "files_with_maps": sum(one.about["maps"] is not None for one in exported),
         "agrees": True,
     }
     costs = [one.int8.costs for one in exported if one.int8]
@@ -202,8 +203,7 @@ def main(model: str) -> str:
             "run `dvc repro` so that both come from the same data"
         )
     splits = artifacts.read_csv(SPLITS)
-    tests = prepared.rows(images.index, splits, "test")
-    together = len(tests) > 1 and all(rows.tolist() == tests[0].tolist() for rows in tests)
+    together = prepared.share_test(images.index, splits)
     work = tasks(
         folder, PREPARED, images.index, splits, folds=config["folds"], origin=made, seed=seed
     )

@@ -104,7 +104,7 @@ class Params:
         """Return `shares` as they come out where val goes round."""
         from cxr.splitting import rotation
 
-        return rotation.in_each_fold(self.shares, self.folds) if self.held_out else self.shares
+        return rotation.in_each_fold(self.shares, self.folds, held_out=self.held_out)
 
 
 def split(

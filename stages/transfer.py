@@ -33,11 +33,14 @@ class Searched:
 
 
 def names_search(recipe: Params) -> bool:
-    """Tell whether the recipe's network is one that a search finds; `family` opens one written out.
+    """Tell whether the recipe's network is one that a search finds.
 
     Raises ValueError where it is none and is to start from the weights of a search all the same.
     """
-    found = recipe.backbone == "searched" and "family" not in recipe.backbone_options
+    from cxr import architectures
+
+    written_out = architectures.written_out(recipe.backbone_options)
+    found = recipe.backbone == "searched" and not written_out
     if recipe.weights == "searched" and not found:
         raise ValueError(
             "weights: searched goes with backbone_options {search, pick}, not with a network that is "

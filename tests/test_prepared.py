@@ -108,3 +108,35 @@ def test_rows_of_a_part_by_fold_follow_the_index_and_not_the_splits_order() -> N
     )
     first, second = prepared.rows(index, splits, "val")
     assert first.tolist() == [1, 2] and second.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("folds", "shared"),
+    [
+        (["test test val"], False),
+        (["test test val", "test test val"], True),
+        (["test val val", "val test val"], False),
+        (["val val val", "val val val"], False),
+    ],
+)
+def test_folds_share_their_test_images_or_each_has_its_own(folds, shared):
+    index, splits = divided(folds)
+    assert prepared.share_test(index, splits) is shared
+
+
+@pytest.mark.parametrize(
+    "folds", [["test test val", "test val val"], ["test val val", "test val val", "val val val"]]
+)
+def test_an_image_that_some_folds_test_and_others_not_is_named(folds):
+    index, splits = divided(folds)
+    with pytest.raises(
+        ValueError, match=rf"splits\.csv: a is test in 2 of {len(folds)} folds, .*`dvc repro split`"
+    ):
+        prepared.share_test(index, splits)
+
+
+def divided(folds: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return an index of three images and their parts, which stand in another order."""
+    index = pd.DataFrame({"image": ["a", "b", "c"]})
+    splits = index.assign(**{f"fold_{i}": fold.split() for i, fold in enumerate(folds)})
+    return index, splits.iloc[::-1]

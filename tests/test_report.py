@@ -252,13 +252,29 @@ def test_costs_of_several_networks_are_those_of_the_largest_and_it_is_said(folds
     assert ("5 networks, one per fold, at most 399 k parameters" in text) is said
 
 
+EXPORT = {"onnx_bytes": 1_234_567, "opset": 18, "folds": 1, "agrees": True}
+INT8 = {
+    "float32": {"onnx_bytes": 1_234_567, "val_auroc": 0.912, "val_accuracy": 0.8},
+    "int8": {"onnx_bytes": 345_000, "val_auroc": 0.9, "val_accuracy": None},
+}
+
+
 @pytest.mark.parametrize(
     ("export", "words"),
     [
-        ({"onnx_bytes": 1_234_567, "opset": 18, "folds": 1, "agrees": True},
-         "Exported to ONNX: 1.23 MB, opset 18; its answers were checked against PyTorch's and agree."),
-        ({"onnx_bytes": 1_234_567, "opset": 18, "folds": 5, "agrees": True},
-         "Exported to ONNX: 5 files, one per fold, of at most 1.23 MB, opset 18; its"),
+        (EXPORT, "Exported to ONNX: 1.23 MB, opset 18; its answers were checked against PyTorch's and agree."),
+        ({**EXPORT, "folds": 5}, "Exported to ONNX: 5 files, one per fold, of at most 1.23 MB, opset 18; its"),
+        ({**EXPORT, "files_with_maps": 1},
+         "and agree. Second output: class activation maps, what each place of the image adds to each "
+         "label's score."),
+        ({**EXPORT, "files_with_maps": 0},
+         "and agree. It has no class activation maps; metadata.json beside it says why."),
+        ({**EXPORT, "folds": 5, "files_with_maps": 3}, "Second output of 3 of the files: class"),
+        ({**EXPORT, "int8": INT8},
+         "and agree. In whole numbers of 8 bits too (int8): 345 kB, on val AUROC 0.900 instead of "
+         "0.912 and accuracy – instead of 0.800."),
+        ({**EXPORT, "folds": 5, "int8": INT8}, "(int8): at most 345 kB, on val AUROC 0.900 instead of "
+         "0.912 and accuracy – instead of 0.800, in the mean of the folds."),
     ],
 )  # fmt: skip
 def test_an_exported_model_says_so(export, words):

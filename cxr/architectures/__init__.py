@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from cxr import params, plugins
 from cxr.architectures._plan import (
@@ -36,7 +36,7 @@ from cxr.architectures._plan import (
 __all__ = [
     "CHANNELS_PER_NORM_GROUP", "Concat", "Conv", "Cost", "Layer", "Line", "Linear", "MaxPool", "Part",
     "Pool", "Shape", "Shrink", "Squeeze", "Sum", "cost", "features", "fixed_px", "outline", "parts", "read",
-    "shrunk", "smallest_px", "words",
+    "shrunk", "smallest_px", "words", "written_out",
 ]  # fmt: skip
 
 
@@ -51,6 +51,11 @@ class Line:
     """of the maps that it puts out; 0 once flat"""
     parameters: int
     macs: int
+
+
+def written_out(options: object) -> TypeGuard[Mapping[str, Any]]:
+    """Tell whether `options` hold a network, faulty or not, and don't just name a search that finds it."""
+    return isinstance(options, Mapping) and "family" in options
 
 
 def read(architecture: Mapping[str, Any]) -> Any:

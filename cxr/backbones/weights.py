@@ -18,6 +18,8 @@ AUXILIARY = "AuxLogits"
 https://arxiv.org/abs/1512.00567): torchvision's own file holds it, timm's on the hub doesn't."""
 OURS, HEAD = "backbone.", "head."
 """What the tensors of a model of ours (`cxr.training.models`) are named under, each of them."""
+_COUNTS = "num_batches_tracked"
+"""BatchNorm's count of the batches that it saw: files of older networks lack it."""
 
 
 class Taken(NamedTuple):
@@ -25,6 +27,22 @@ class Taken(NamedTuple):
 
     taken: int
     all: int
+
+
+class _Misfit(NamedTuple):
+    """The names of the tensors in which a file is not what a network asks for."""
+
+    missing: list[str]
+    unexpected: list[str]
+    misshapen: list[str]
+
+    def words(self, path: Path) -> str:
+        """Say it, with three names of each kind."""
+        return (
+            f"{path} does not fit the backbone: {len(self.missing)} tensors missing {self.missing[:3]}, "
+            f"{len(self.unexpected)} unexpected {self.unexpected[:3]}, "
+            f"{len(self.misshapen)} of another shape {self.misshapen[:3]}"
+        )
 
 
 def load_weights(
@@ -55,13 +73,13 @@ def load_weights(
     auxiliary = (AUXILIARY,) if hasattr(network, AUXILIARY) else ()
     classifier = tuple(f"{part}." for part in (*_all(config["classifier"]), *auxiliary))
     expected = network.state_dict()
-    missing = [k for k in expected if k not in tensors and not k.endswith("num_batches_tracked")]
-    extra = [k for k in tensors if k not in expected and not k.startswith(classifier)]
-    shapes = [k for k in expected if k in tensors and tensors[k].shape != expected[k].shape]
-    fitting = {k: v for k, v in tensors.items() if k in expected and k not in shapes}
+    asked = {k: x for k, x in expected.items() if k in tensors or not k.endswith(_COUNTS)}
+    given = {k: x for k, x in tensors.items() if k in expected or not k.startswith(classifier)}
+    misfit = _compared(given, asked)
+    fitting = {k: x for k, x in given.items() if k in asked and k not in misfit.misshapen}
     taken = _taken(network, fitting)
-    if taken.taken == 0 if partial else missing or extra or shapes:
-        raise ValueError(_misfit(path, missing, extra, shapes))
+    if taken.taken == 0 if partial else any(misfit):
+        raise ValueError(misfit.words(path))
     network.load_state_dict(fitting, strict=False)
     return taken
 
@@ -76,14 +94,11 @@ def is_ours(tensors: Collection[str]) -> bool:
 def _load_ours(network: nn.Module, path: Path, tensors: Mapping[str, torch.Tensor]) -> Taken:
     """Load the backbone of a model of ours bit for bit; its head answers for other labels."""
     own = {k.removeprefix(OURS): x for k, x in tensors.items() if k.startswith(OURS)}
-    expected = network.state_dict()
-    missing = [k for k in expected if k not in own]
-    extra = [k for k in own if k not in expected]
-    shapes = [k for k in own if k in expected and own[k].shape != expected[k].shape]
-    if missing or extra or shapes:
+    misfit = _compared(own, network.state_dict())
+    if any(misfit):
         raise ValueError(
-            f"{_misfit(path, missing, extra, shapes)}; it is named as a model of this project is: write "
-            "the backbone and the backbone_options that `make keep` printed with it"
+            f"{misfit.words(path)}; it is named as a model of this project is: write the backbone and "
+            "the backbone_options that `make keep` printed with it"
         )
     network.load_state_dict(own)
     return _taken(network, own)
@@ -94,10 +109,12 @@ def _taken(network: nn.Module, tensors: Collection[str]) -> Taken:
     return Taken(sum(size for k, size in sizes.items() if k in tensors), sum(sizes.values()))
 
 
-def _misfit(path: Path, missing: list[str], extra: list[str], shapes: list[str]) -> str:
-    return (
-        f"{path} does not fit the backbone: {len(missing)} tensors missing {missing[:3]}, "
-        f"{len(extra)} unexpected {extra[:3]}, {len(shapes)} of another shape {shapes[:3]}"
+def _compared(given: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> _Misfit:
+    """Set what a file holds beside what a network asks for."""
+    return _Misfit(
+        missing=[name for name in expected if name not in given],
+        unexpected=[name for name in given if name not in expected],
+        misshapen=[k for k, x in expected.items() if k in given and given[k].shape != x.shape],
     )
 
 

@@ -23,7 +23,6 @@ import contextlib
 import json
 import queue
 import re
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -136,20 +135,17 @@ class _Watch:
 
     def __init__(self, client: Any, address: str, words: str) -> None:
         self.client, self.address, self.words = client, address, words
-        self.lacking_since: float | None = None
+        self.lacking = 0  # looks, _LOOK_S apart
 
     def look(self) -> bool:
         """Say whether there are workers; raise ValueError if there was none for WAIT_S."""
         with contextlib.suppress(OSError):  # a lost scheduler ends all futures: see _results
-            if self.client.nthreads():
-                self.lacking_since = None
-                return True
-            if self.lacking_since is None:
-                self.lacking_since = time.monotonic()
-                progress.say(_without_workers(self.address, self.words))
-            if time.monotonic() - self.lacking_since > WAIT_S:
-                raise _no_workers(self.address, self.words)
-        return False
+            self.lacking = 0 if self.client.nthreads() else self.lacking + 1
+        if self.lacking == 1:
+            progress.say(_without_workers(self.address, self.words))
+        if self.lacking * _LOOK_S > WAIT_S:
+            raise _no_workers(self.address, self.words)
+        return not self.lacking
 
 
 def _next(done: queue.SimpleQueue[Any], watch: _Watch) -> Any:

@@ -8,6 +8,7 @@ than those that will be cut are refused.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,11 @@ def _about(folder: Path, parent: Path) -> dict[str, Any]:
             f"{there}: the parent was made anew, run `dvc repro`"
         )
     return about
+
+
+def digest(kept: Mapping[str, Sequence[int]]) -> str:
+    """Return 32 hex digits that stand for the channels that a cut keeps of its parent's groups."""
+    return hashlib.sha256(artifacts.canonical_json(dict(kept)).encode()).hexdigest()[:32]
 
 
 def _file(fold: int) -> str:

@@ -22,21 +22,20 @@ def groups(network: Network, *, size_px: int) -> list[surgery.Group]:
     return surgery.groups(network, size_px=size_px, ignored=[last_layer(network)])
 
 
-def cut(network: Network, kept: Mapping[str, Sequence[int]], *, size_px: int) -> int:
-    """Remove all but the `kept` channels, in place, and return the MACs that are left.
+def cut(network: Network, kept: Mapping[str, Sequence[int]], *, size_px: int) -> None:
+    """Remove all but the `kept` channels, in place.
 
-    Raises ValueError if they did not fall: a network must not be judged as pruned that
+    Raises ValueError if no parameter went with them: a network must not be judged as pruned that
     Torch-Pruning left as it was.
     """
-    before = cost.macs(network, size_px=size_px)
+    before = cost.parameters(network)
     surgery.keep(network, kept, size_px=size_px, ignored=[last_layer(network)])
-    after = cost.macs(network, size_px=size_px)
+    after = cost.parameters(network)
     if kept and after >= before:
         raise ValueError(
-            f"cutting {len(kept)} groups of channels left {after:,} MACs of {before:,}: they must "
-            "fall; this network can't be pruned, take another backbone"
+            f"cutting {len(kept)} groups of channels left {after:,} parameters of {before:,}: they "
+            "must fall; this network can't be pruned, take another backbone"
         )
-    return after
 
 
 def recalibrate(network: Network, recipe: Recipe, images_NHW: np.ndarray) -> None:

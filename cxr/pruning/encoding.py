@@ -11,7 +11,7 @@ Legend: L layers (convolutions and linear ones), G groups, C channels of a group
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -131,6 +131,8 @@ class Encoding:
 class Cost:
     """MACs as a function of kept channels: per layer scale x inputs x outputs, both linear in them."""
 
+    layers: tuple[str, ...]
+    """dotted names"""
     scale_L: np.ndarray
     inputs_L: np.ndarray
     inputs_LG: np.ndarray
@@ -142,6 +144,19 @@ class Cost:
         inputs_L = self.inputs_L + self.inputs_LG @ counts_G
         outputs_L = self.outputs_L + self.outputs_LG @ counts_G
         return int((self.scale_L * inputs_L * outputs_L).sum())
+
+    def of(self, network: nn.Module) -> int:
+        """Return the MACs of a network that was cut out of the same parent, by its layers' shapes.
+
+        That is what `cxr.metrics.cost` counts, without running the network: a cut changes how many
+        channels a layer has and not at how many places it works.
+        """
+        return int((self.scale_L * _shapes_L2(network, self.layers).prod(axis=1)).sum())
+
+
+def _shapes_L2(network: nn.Module, layers: Iterable[str]) -> np.ndarray:
+    """Return of each convolution and linear layer: filters, then the channels that one filter reads."""
+    return np.array([network.get_parameter(f"{name}.weight").shape[:2] for name in layers])
 
 
 def encode(
@@ -233,9 +248,9 @@ def costs(network: nn.Module, groups: Sequence[Group], *, size_px: int) -> Cost:
             inputs_LG[place[name], column] = each
     whole_G = np.array([group.channels for group in groups], dtype=np.int64)
     macs_L = np.array(list(macs.values()), dtype=np.int64)
-    # of a convolution and of a linear layer alike: filters, then what one filter reads
-    shapes_L2 = np.array([network.get_parameter(f"{name}.weight").shape[:2] for name in macs])
+    shapes_L2 = _shapes_L2(network, macs)
     return Cost(
+        layers=tuple(macs),
         scale_L=macs_L // shapes_L2.prod(axis=1),
         inputs_L=shapes_L2[:, 1] - inputs_LG @ whole_G,
         inputs_LG=inputs_LG,

@@ -18,6 +18,7 @@ import torch
 from cxr import manifest, numerics, prepared
 from cxr.metrics import auroc, cost
 from cxr.pruning import cutting, parent
+from cxr.pruning.encoding import Cost
 from cxr.pruning.parent import Fold
 from cxr.pruning.settings import Fitness
 from cxr.training import distillation, loop, losses, models
@@ -39,6 +40,8 @@ class Task:
     """what the parent says of the recalibration images, see `taught`"""
     kept: Mapping[str, list[int]]
     """group of channels: the channels kept; groups that are not named stay whole"""
+    cost: Cost
+    """what the parent's layers cost"""
 
 
 def taught(fold: Fold) -> np.ndarray:
@@ -63,10 +66,11 @@ def evaluate(task: Task) -> dict[str, Any]:
     numerics.exact_torch()
     fold, images = task.fold, prepared.read(task.fold.prepared_folder)
     member = models.load(fold.model, fold.number)
-    macs = cutting.cut(member.network, task.kept, size_px=images.size_px)
+    cutting.cut(member.network, task.kept, size_px=images.size_px)
     cutting.recalibrate(member.network, member.recipe, images.gather(fold.recalibration_rows))
     said = measure(member.network, member.recipe, images, fold, task.taught_NL)
-    return {**said, "macs": macs, "parameters": cost.parameters(member.network)}
+    costs = {"macs": task.cost.of(member.network), "parameters": cost.parameters(member.network)}
+    return {**said, **costs}
 
 
 def measure(

@@ -7,15 +7,13 @@ share that asked is in it, so a network that several ask for is judged once.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cxr import artifacts
 from cxr.evolution import records
-from cxr.pruning import brief, fitness
+from cxr.pruning import brief, cuts, fitness
 from cxr.pruning.start import Start
 from cxr.training.recipe import Distillation, Optimizer
 
@@ -48,12 +46,12 @@ class Judge:
 
     def cut(self, networks: Sequence[Network]) -> list[dict[str, Any]]:
         """Return what `fitness.evaluate` says of each network."""
-        tasks = {
-            f"cut {_name(one)}": fitness.Task(
-                self.starts[one.fold].fold, self.starts[one.fold].taught_NL, one.kept
+        tasks = {}
+        for one in networks:
+            start = self.starts[one.fold]
+            tasks[f"cut {_name(one)}"] = fitness.Task(
+                start.fold, start.taught_NL, one.kept, start.space.encoding.cost
             )
-            for one in networks
-        }
         self._asked |= dict.fromkeys(tasks)
         found = records.evaluate(fitness.evaluate, tasks, self.folder, words=self.words)
         said = [found[f"cut {_name(one)}"] for one in networks]
@@ -85,5 +83,4 @@ class Judge:
 
 def _name(network: Network) -> str:
     """Name a network by its fold and a hash of the channels it keeps."""
-    digest = hashlib.sha256(artifacts.canonical_json(dict(network.kept)).encode()).hexdigest()[:32]
-    return f"fold {network.fold}, channels {digest}"
+    return f"fold {network.fold}, channels {cuts.digest(network.kept)}"

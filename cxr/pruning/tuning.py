@@ -53,21 +53,22 @@ def fine_tune(task: Task) -> models.Saved:
 
 def _fine_tune(task: Task) -> tuple[dict[str, Tensor], dict[str, Any]]:
     numerics.exact_torch()
-    return train(task, models.load(task.fold.model, task.fold.number).network)
+    student, parents = (models.load(task.fold.model, task.fold.number).network for _ in range(2))
+    return train(task, student, distillation.Teacher(parents, task.distillation))
 
 
-def train(task: Task, student: Network) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def train(
+    task: Task, student: Network, teacher: distillation.Teacher
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Cut, recalibrate and train `student`, of the parent's shape, in place; return what its record holds."""
     fold = task.fold
     images = prepared.read(fold.prepared_folder)
-    teacher = models.load(fold.model, fold.number).network
     cutting.cut(student, task.kept, size_px=images.size_px)
     cutting.recalibrate(student, task.recipe, images.gather(fold.recalibration_rows))
     fitted = loop.fit(
         student, task.recipe,
         train=parent.part(images, fold.train_rows), val=parent.part(images, fold.val_rows),
-        seed=task.seed, stream=("finish", fold.number),
-        teacher=distillation.Teacher(teacher, task.distillation),
+        seed=task.seed, stream=("finish", fold.number), teacher=teacher,
     )  # fmt: skip
     about = {
         "best_epoch": fitted.best_epoch,

@@ -70,7 +70,37 @@ def _export_words(found: Mapping[str, Any], *, together: bool) -> str:
         else "not checked against PyTorch"
     )
     mean = "; the figures here are of the mean of their scores" if together else ""
-    return f"Exported to ONNX: {files}{opset}; {checked}{mean}."
+    words = f"Exported to ONNX: {files}{opset}; {checked}{mean}."
+    return words + _maps_words(found) + _int8_words(found)
+
+
+def _maps_words(found: Mapping[str, Any]) -> str:
+    """Say whether the files tell where a score comes from; nothing for one of which it is unknown."""
+    if "files_with_maps" not in found:
+        return ""
+    having, folds = found["files_with_maps"], found["folds"]
+    if not having:
+        return " It has no class activation maps; metadata.json beside it says why."
+    files = "" if having == folds else f" of {having} of the files"
+    return (
+        f" Second output{files}: class activation maps, what each place of the image adds to each "
+        "label's score."
+    )
+
+
+def _int8_words(found: Mapping[str, Any]) -> str:
+    """Say what the same in whole numbers of 8 bits costs, where it was made."""
+    if "int8" not in found:
+        return ""
+    one, other = found["int8"]["float32"], found["int8"]["int8"]
+    several = found["folds"] > 1
+    size = f"{'at most ' if several else ''}{phrases.file_size(other['onnx_bytes'])}"
+    costs = [
+        f"{word} {number(other[key])} instead of {number(one[key])}"
+        for word, key in (("AUROC", "val_auroc"), ("accuracy", "val_accuracy"))
+    ]
+    mean = ", in the mean of the folds" if several else ""
+    return f" In whole numbers of 8 bits too (int8): {size}, on val {' and '.join(costs)}{mean}."
 
 
 def _per_label(found: Mapping[str, Any]) -> Html:

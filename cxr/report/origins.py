@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from cxr import architectures
 from cxr.pruning import methods
 from cxr.report import phrases
 from cxr.report.elements import Html, tag, text
@@ -56,7 +57,7 @@ def origin(params: Mapping[str, Any], name: str) -> Origin:
         own = recipe_of(params, "finish", run)
         return Origin(kind="cut", recipe=own, parent=run, cut=ending)
     options = recipe.get("backbone_options") or {}
-    found = recipe.get("backbone") == "searched" and "family" not in options  # else written out
+    found = recipe.get("backbone") == "searched" and not architectures.written_out(options)
     kind = FOUND.get(str(options.get("pick")), "evolved") if found else "trained"
     return Origin(kind=kind, recipe=recipe, parent=None)
 

@@ -66,9 +66,10 @@ def words(found: rank.Tau) -> dict[str, Any]:
 
 
 def summarise(correlations: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    """Return by measure the means over the folds that have a tau, None if none has."""
+    """Return by measure the means over the folds that have a tau, None if none has; networks are whole."""
     means: dict[str, dict[str, float | None]] = {}
     for measure in dict.fromkeys(correlations["measure"].tolist()):
         values = correlations.loc[correlations["measure"] == measure, COLUMNS[2:]].mean()
         means[measure] = {k: None if pd.isna(v) else float(v) for k, v in values.items()}
+        means[measure]["networks"] = round(values["networks"])
     return means

@@ -15,6 +15,8 @@ from cxr.search.settings import Terms
 
 _MEANS = {"auroc": "search_val_auroc", "accuracy": "search_val_accuracy", "val_auroc": "val_auroc", "val_accuracy": "val_accuracy"}  # fmt: skip
 _COSTS = ("macs", "parameters", "activation_bytes")
+_COUNTS = (*_COSTS, "networks", "samples")
+"""What is counted: its mean over folds is rounded to a whole number."""
 
 
 def metrics(
@@ -49,7 +51,7 @@ def metrics(
         "samples": max(found["samples"] for found in each),
         "folds": folds,
         **{
-            f"{name}_{key}": _mean([fold[name][key] for fold in folds])
+            f"{name}_{key}": _over_folds([fold[name] for fold in folds], key)
             for name in names
             for key in folds[0][name]
         },
@@ -71,6 +73,11 @@ def _effort(rows: pd.DataFrame, *, score: str, max_macs: int) -> dict[str, Any]:
         "samples": int(rows["samples"].sum()),
         "hypervolume": covered(top[score], top["macs"], max_macs=max_macs),
     }
+
+
+def _over_folds(folds: Sequence[dict[str, Any]], key: str) -> float | None:
+    mean = _mean([found[key] for found in folds])
+    return mean if mean is None or key not in _COUNTS else round(mean)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

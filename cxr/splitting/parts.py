@@ -47,7 +47,7 @@ def split(
     else:
         divisions = _drawn(usable, shares, folds=folds, held_out=held_out, given=given, seed=seed)
     parts, left_out = table[["image", "group"]].copy(), []
-    wanted = rotation.in_each_fold(shares, folds) if held_out else shares
+    wanted = rotation.in_each_fold(shares, folds, held_out=held_out)
     for i, division in enumerate(divisions):
         fold = f"fold_{i}"
         parts[fold] = division["part"].reindex(table.index, fill_value=holdout.EXCLUDED)

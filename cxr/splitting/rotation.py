@@ -26,8 +26,10 @@ def pieces(folds: int) -> list[str]:
     return [f"val of fold_{i}" for i in range(folds)]
 
 
-def in_each_fold(shares: Mapping[str, float], folds: int) -> dict[str, float]:
-    """Return the parts' shares in a fold: of train and val together, val has one k-th."""
+def in_each_fold(shares: Mapping[str, float], folds: int, *, held_out: bool) -> dict[str, float]:
+    """Return the parts' shares in a fold: where val goes round, one k-th of train and val together."""
+    if not held_out:
+        return dict(shares)
     pool = sum(shares[part] for part in _TURNING)
     own = {"train": pool * (folds - 1) / folds, "val": pool / folds}
     return {part: own.get(part, share) for part, share in shares.items()}

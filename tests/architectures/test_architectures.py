@@ -16,6 +16,13 @@ def test_a_family_has_cases():
     assert sorted({architecture["family"] for architecture in KINDS.values()}) == FAMILIES
 
 
+def test_a_network_that_is_written_out_is_told_from_one_that_a_search_finds():
+    assert all(architectures.written_out(architecture) for architecture in KINDS.values())
+    assert architectures.written_out({"family": "unknown"})  # `read` says what is wrong with it
+    for other in ({"search": "small", "pick": "evolved"}, {}, None, ["family"], "family"):
+        assert not architectures.written_out(other)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_lines_of_the_drawing_add_up_to_the_cost(family):
     for number in range(20):

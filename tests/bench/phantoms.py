@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from cxr import artifacts, workers
 from cxr.phantom.patient import patient
@@ -35,4 +39,11 @@ def images(count: int = COUNT) -> list[Path]:
 def _draw(path: Path) -> None:
     """Write the first image of a patient as PNG, as ChestX-ray14 has them: 8 bits, grey."""
     who = patient(_SEED, int(path.stem), task="multilabel")
-    artifacts.write_image(path, radiographs(_SEED, who, image_px=SIZE_PX)[0].pixels_HW)
+    write(path, radiographs(_SEED, who, image_px=SIZE_PX)[0].pixels_HW)
+
+
+def write(path: Path, pixels_HW: np.ndarray) -> None:
+    """Write a grey uint8 image as PNG, whole or not at all: what is there is not drawn again."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels_HW).save(buffer, format="png")
+    artifacts.write_bytes(path, buffer.getvalue())

@@ -62,6 +62,8 @@ class Plan:
 
     seeds: dict[str, Sequence[int]]
     """by data set"""
+    every: dict[str, Sequence[int]]
+    """what the verdict is complete with: of the proof all data sets, whichever this sitting works on"""
     recipes: dict[str, dict[str, Any]]
     """transfer, prune and finish by data set"""
     size: Size
@@ -73,8 +75,11 @@ class Plan:
     """for rows, verdict, table and figures"""
 
     def recipe(self, name: str) -> str:
-        """Return the hash of all that a data set's rows depend on beside the code."""
-        about = repr((self.recipes[name], self.size))
+        """Return the hash of the settings that a data set's rows depend on, its division's among them."""
+        from tests.bench import prune_data, search_data
+
+        data = search_data.DATA[prune_data.case(name).data]
+        about = repr((self.recipes[name], self.size, data))
         return hashlib.sha256(about.encode()).hexdigest()[:12]
 
 
@@ -91,15 +96,15 @@ def steps(plan: Plan, name: str) -> Iterator[tuple[list[str], str]]:
     for share in plan.recipes[name]["prune"]["shares"]:
         percent = round(100 * share)
         words = ["tests.bench.prune_validity", str(percent), str(plan.networks)]
-        yield words, prune_validity.made(percent)
+        yield words, prune_validity.made(percent, plan.networks)
 
 
 def project(plan: Plan, name: str, seed: int, real: Path) -> Path:
     """Return the project folder of a data set and seed, laid out."""
     from tests.bench import prune_data, search_data
 
-    case = prune_data.CASES.get(name, prune_data.VALIDITY)
-    folder = search_data.project(case.data, real, SCRATCH / "bench-search-data", seed=seed)
+    data = prune_data.case(name).data
+    folder = search_data.project(data, real, SCRATCH / "bench-search-data", seed=seed)
     return prune_data.lay(folder, plan.recipes[name], real, SCRATCH, seed=seed, size=plan.size)
 
 
@@ -122,23 +127,32 @@ def forecast(plan: Plan, left: Sequence[tuple[str, int]], real: Path) -> None:
 
 def sitting(plan: Plan, real: Path, *, deadline: float) -> bool:
     """Work seed by seed until all is done or the time is used up; tell whether all is done."""
-    from tests.bench import prune_judging, prune_rows, prune_steps
+    from tests.bench import prune_data, prune_judging, prune_rows, prune_steps
 
     rows = prune_rows.Rows(plan.folder)
     rows.check({name: plan.recipe(name) for name in plan.seeds})
     left = rows.left(plan.seeds)
+    if not left:
+        report(plan, rows)  # its words may be newer than the rows
+        return True
     forecast(plan, left, real)
     for name, seed in left:
+        code = prune_data.code()
+        folder = project(plan, name, seed, real)
         try:
-            folder = project(plan, name, seed, real)
             for words, made in steps(plan, name):
                 print(f"{name}, seed {seed}: {' '.join(words)}", flush=True)
                 prune_steps.run(folder, words, made, deadline=deadline - _JUDGING_S)
         except prune_steps.Over:
             return False
+        finally:
+            prune_data.same(code, folder)
         openings = rows.open(name, seed) if plan.part == "test" else 0
         found, resamples = prune_judging.judge(prune_judging.Bench(folder, plan.part, name))
-        about = {"data": name, "seed": seed, "part": plan.part, "openings": openings, "recipe": plan.recipe(name)}  # fmt: skip
+        about = {
+            "data": name, "seed": seed, "part": plan.part, "openings": openings,
+            "recipe": plan.recipe(name), "code": code,
+        }  # fmt: skip
         rows.keep([{**about, **row} for row in found], resamples)
         shares = plan.recipes[name]["prune"]["shares"]
         for method in prune_judging.missing(found, shares):
@@ -156,7 +170,7 @@ def report(plan: Plan, rows: Rows) -> None:
     if not len(table):
         return
     summary = prune_verdict.summarise(table, resamples)
-    complete = not rows.left(plan.seeds)
+    complete = not rows.left(plan.every)
     artifacts.write_json(plan.folder / "verdict.json", {"complete": complete, "data": summary})
     artifacts.write_csv(plan.folder / "table.csv", prune_verdict.table(summary))
     figure = prune_figures.verdict(table, resamples)
@@ -169,9 +183,9 @@ def look_at_validity(plan: Plan, real: Path, *, deadline: float) -> bool:
     import pandas as pd
 
     from cxr import artifacts
-    from tests.bench import prune_figures, prune_steps, prune_validity
+    from tests.bench import prune_data, prune_figures, prune_steps, prune_validity
 
-    (seed,) = plan.seeds[VALIDITY]
+    (seed,), code = plan.seeds[VALIDITY], prune_data.code()
     forecast(plan, [(VALIDITY, seed)], real)
     folder, tables = project(plan, VALIDITY, seed, real), []
     for words, made in steps(plan, VALIDITY):
@@ -179,17 +193,20 @@ def look_at_validity(plan: Plan, real: Path, *, deadline: float) -> bool:
             prune_steps.run(folder, words, made, deadline=deadline)
         except prune_steps.Over:
             return False
+        finally:
+            prune_data.same(code, folder)
         if not made.endswith(".csv"):
             continue
         tables.append(artifacts.read_csv(folder / made))
         table = pd.concat(tables, ignore_index=True)
         summary = prune_validity.summarise(table)
-        about = {"seed": seed, "recipe": plan.recipe(VALIDITY), "shares": summary}
+        fitness = plan.recipes[VALIDITY]["prune"]["fitness"]
+        about = {"seed": seed, "recipe": plan.recipe(VALIDITY), "code": code, "fitness": fitness, "shares": summary}  # fmt: skip
         artifacts.write_csv(plan.folder / "validity.csv", table)
         artifacts.write_json(plan.folder / "validity.json", about)
         figure = prune_figures.validity(table, summary, prune_validity.MEASURES)
         artifacts.write_figure(plan.folder / "validity.png", figure, dpi=110)
-        print("\n".join(prune_validity.lines(summary)), flush=True)
+        print("\n".join(prune_validity.lines(summary, fitness=fitness)), flush=True)
     return True
 
 
@@ -242,6 +259,8 @@ def _plan(options: argparse.Namespace) -> Plan:
     chosen = [int(x) for x in options.seeds.split(",")] if options.seeds else [FIRST_OF_ALL]
     if trial and min(chosen) < FIRST_OF_ALL:
         raise ValueError(f"develop on seeds from {FIRST_OF_ALL} on, not on {min(chosen)}")
+    if options.validity and len(chosen) > 1:
+        raise ValueError(f"--validity looks at networks of one seed, not of {options.seeds}")
     names = [VALIDITY] if options.validity else options.data
     changes = params.read_yaml(options.recipe) if options.recipe else {}
     if strange := sorted(set(changes) - set(names)):
@@ -249,11 +268,12 @@ def _plan(options: argparse.Namespace) -> Plan:
     recipes = {}
     for name in names:
         own = merged(QUICK if options.quick else {}, changes.get(name, {}))
-        case = prune_data.CASES.get(name, prune_data.VALIDITY)
-        recipes[name] = prune_data.recipes(case, own)
+        recipes[name] = prune_data.recipes(prune_data.case(name), own)
     quick = prune_data.Size(images=QUICK_IMAGES, folds=QUICK_FOLDS)
+    seeds: dict[str, Sequence[int]] = {name: chosen if trial else SEEDS[name] for name in names}
     return Plan(
-        seeds={name: chosen[:1] if options.validity else chosen if trial else SEEDS[name] for name in names},
+        seeds=seeds,
+        every=seeds if trial else dict(SEEDS),
         recipes=recipes,
         size=quick if options.quick else prune_data.Size(),
         part="val" if trial else "test",

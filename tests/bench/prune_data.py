@@ -31,6 +31,9 @@ SHOWN = (*METHODS, PICK, SCRATCH)
 WEIGHTS = "mobilenetv2_035.imagenet.safetensors"
 _SHA256 = "1350336e1898df60fd6e7988e4551ea30cdf97476c4ea450f20ee912e06c21b6"
 
+_STEPS = ("prune_teacher", "prune_tuning", "prune_validity")
+"""Whose code decides what a project's folder holds, beside the stages'."""
+
 Tree = dict[str, Any]
 
 
@@ -64,6 +67,11 @@ VALIDITY = Case(data="darkcovidnet_wide", study="darkcovidnet", run=RUN, changes
 """One fold with a large val: what is looked at is how the fitness ranks, not how good a network is."""
 
 
+def case(name: str) -> Case:
+    """Return what is pruned under this name: a data set's, or that of --validity."""
+    return CASES.get(name, VALIDITY)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Size:
     """How much of a data set is used; None: all of it."""
@@ -93,14 +101,32 @@ def recipes(case: Case, changes: Mapping[str, Any] | None = None) -> Tree:
     return tree
 
 
+def code() -> str:
+    """Return a name for the code that makes a row: the library's, the stages' and the benchmark's own."""
+    return f"code-{scratch.key(code=['cxr', 'stages', *map(_file, (*_STEPS, 'prune_judging'))])}"
+
+
+def _file(name: str) -> str:
+    return f"tests/bench/{name}.py"
+
+
+def same(before: str, project: Path) -> None:
+    """Raise ValueError if the code is no longer what it was `before`: two versions met in the project."""
+    if code() != before:
+        raise ValueError(
+            f"cxr, stages or a step in tests/bench was edited while {project} was worked on, which may "
+            "hold pieces of both versions: delete it and start again, in a checkout that stays as it is"
+        )
+
+
 def lay(folder: Path, tree: Tree, real: Path, root: Path, *, seed: int, size: Size) -> Path:
     """Return a project folder under `root` whose stages can run; what is there stays.
 
     `folder` has `prepared` and `splits.csv` of the seed. Raises ValueError if the weights are missing.
     """
     inputs = [folder / "prepared", folder / "splits.csv"]
-    tuning = scratch.key(code=("tests/bench/prune_tuning.py",))  # the rest is the stages' code
-    settings = [tree, seed, size.images, size.folds, tuning]
+    own = scratch.key(code=[*map(_file, _STEPS)])  # the rest is the stages' code
+    settings = [tree, seed, size.images, size.folds, own]
     project = scratch.folder("bench-prune", inputs=inputs, settings=settings, root=root)
     if not (project / "params.yaml").is_file():
         _weights(tree["transfer"].get("weights"), real / "weights", project)

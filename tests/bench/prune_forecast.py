@@ -123,7 +123,7 @@ def _cuts(begin: start.Start, settings: prune.Params) -> tuple[float, float]:
         encoding = begin.space.ranked["l1_norm"]
         genome = baselines.uniform(encoding, macs=candidates.limit(begin.space, share))
         kept = encoding.kept(genome)
-        task = fitness.Task(begin.fold, begin.taught_NL, kept)
+        task = fitness.Task(begin.fold, begin.taught_NL, kept, encoding.cost)
         if not judged:
             fitness.evaluate(task)  # loads what is loaded late
         judged.append(_timed(fitness.evaluate, task)[0])

@@ -21,7 +21,8 @@ import numpy as np
 from cxr import artifacts, manifest, prepared, seeding, workers
 from cxr.metrics import auroc, classification, intervals, summary
 from cxr.metrics.summary import Scored
-from cxr.pruning import cuts, methods
+from cxr.pruning import fitness, methods
+from cxr.pruning.contest import EVOLVED
 from cxr.training import models
 from tests.bench import prune_rows, prune_tuning
 from tests.bench.prune_data import RUN, SHOWN
@@ -193,36 +194,33 @@ def _cost(project: Path, name: str, share: int) -> Row:
 
 
 def _origin(project: Path, name: str) -> str:
-    """Say whose cuts are handed over, in how many folds; nothing of a method's own cut."""
-    if not name.startswith(f"{methods.PICK}_"):
+    """Say whose cuts are handed over, in how many folds, and which baselines' cuts are evolution's too.
+
+    A search begins with baselines, so what it ends with may be one of them. Nothing of a baseline's cut.
+    """
+    chosen = prune_tuning.all_cuts(project / "data/pruned" / RUN, project / "data/models" / RUN)
+    method, _, percent = name.rpartition("_")
+    if method == methods.PICK:
+        counted = Counter(one.origin for one in chosen[name])
+    elif method == EVOLVED:
+        counted = Counter(
+            other
+            for other in methods.METHODS[1:]
+            for own, one in zip(chosen[name], chosen.get(f"{other}_{percent}", ()), strict=False)
+            if own.kept == one.kept
+        )
+    else:
         return ""
-    folder = project / "data"
-    chosen = cuts.read(folder / "pruned" / RUN, folder / "models" / RUN, name)
-    counted = Counter(one.origin for one in chosen)
     return " ".join(f"{x} {counted[x]}" for x in methods.METHODS if counted[x])
 
 
 def _beside_parent(own: Judged, parent: Judged) -> Row:
     """Return the scores, and the label that fell furthest below the parent's."""
-    falls = {
-        label: score - own.labels[label]  # type: ignore[operator]
-        for label, score in parent.labels.items()
-        if score is not None
-    }
-    worst = max(falls, key=falls.__getitem__)
+    worst, fall = fitness.worst({"labels": own.labels}, {"labels": parent.labels})
     return {
-        "auroc": own.auroc, "accuracy": own.accuracy, "worst_label": worst,
-        "worst_fall": falls[worst], "labels": artifacts.canonical_json(own.labels),
+        "auroc": own.auroc, "accuracy": own.accuracy, "worst_label": worst, "worst_fall": fall,
+        "labels": artifacts.canonical_json(own.labels),
     }  # fmt: skip
-
-
-def unmatched(rows: Sequence[Row], *, within: float) -> list[str]:
-    """Say which rows have fewer MACs than 1 - `within` of those allowed: they are no equal rivals."""
-    return [
-        f"{row['method']} at {row['share']} %: {row['filled']:.3f} of the MACs allowed"
-        for row in rows
-        if row["filled"] < 1 - within
-    ]
 
 
 def missing(rows: Sequence[Row], shares: Sequence[float]) -> list[str]:

@@ -32,15 +32,16 @@ class Rows(search_rows.Rows):
     A row per data set, seed, share of the MACs kept (per cent) and method. part: which images judged
     auroc (macro), accuracy and labels (each label's AUROC), val or test, all folds' pooled; images: 12
     digits that stand for these images and their patients; openings: how often test was looked at for
-    the row (0 for val); recipe: hash of all settings; macs: mean over folds; parameters: of the largest
-    fold; filled: MACs in parts of those allowed, of the fold that has the fewest; worst_label,
-    worst_fall: the label whose AUROC is furthest below the parent's, and how far; val_auroc: mean over
-    folds, of the epoch that val chose; origin: of what is handed over, whose cut it is in how many folds.
+    the row (0 for val); recipe: hash of all settings; code: names the code that made the row; macs: mean
+    over folds; parameters: of the largest fold; filled: MACs in parts of those allowed, of the fold that
+    has the fewest; worst_label, worst_fall: the label whose AUROC is furthest below the parent's, and how
+    far; val_auroc: mean over folds, of the epoch that val chose; origin: of what is handed over, whose cut
+    it is in how many folds; of evolved, which baselines' cut it is too, in how many.
     """
 
     columns = (
-        "data", "seed", "share", "method", "part", "images", "openings", "recipe", "macs",
-        "parameters", "filled", "auroc", "accuracy", "worst_label", "worst_fall", "val_auroc",
+        "data", "seed", "share", "method", "part", "images", "openings", "recipe", "code",
+        "macs", "parameters", "filled", "auroc", "accuracy", "worst_label", "worst_fall", "val_auroc",
         "origin", "labels",
     )  # fmt: skip
     counts = ("share", "macs", "parameters", "openings")

@@ -4,14 +4,14 @@ Run in a project folder (see prune_data) after the stages transfer and prune. Ea
 as soon as it ends. What is handed over is, fold by fold, the cut of one of the methods: a training that
 two cuts share is made once, since the batches of a fold are the same for all.
 
-From scratch means: fresh weights, drawn as for the parent's layers, from which the same channels are cut.
-Everything else is as in finish: recalibration, batches, epochs, optimizer, the parent as teacher.
+From scratch means: fresh weights, drawn as for the parent's layers and set to what the labels alone say,
+as every new network's are; from these the same channels are cut. Everything else is as in finish:
+recalibration, batches, epochs, optimizer, the parent as teacher.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +19,19 @@ from typing import Any
 
 from torch import Tensor
 
-from cxr import artifacts, numerics, params, progress, scratch, workers
+from cxr import artifacts, manifest, numerics, params, prepared, progress, scratch, workers
 from cxr.pruning import cuts, parent, tuning
 from cxr.pruning.contest import EVOLVED
 from cxr.training import models, network
+from cxr.training.network import Network
 from stages import finish
 from tests.bench.prune_data import RUN
 from tests.bench.prune_rows import SCRATCH
+from tests.bench.prune_teacher import Remembering
 
 MADE = "data/tuned.json"
 """The names of what was fine-tuned, by the share of the MACs in per cent and the method."""
 _RECORDS = Path("data/tuning")
-_SAVED = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -83,35 +84,45 @@ def plan(chosen: Mapping[str, Sequence[cuts.Cut]]) -> dict[str, list[Work]]:
     found = {}
     for name, own in chosen.items():
         tasks = finish.plan(folds, list(own), settings, seed=seed, folder=_RECORDS)
-        found[name] = [_work(task, fresh=name.startswith(f"{SCRATCH}_")) for task in tasks]
+        found[name] = [recorded(task, fresh=name.startswith(f"{SCRATCH}_")) for task in tasks]
     return found
 
 
-def _work(task: tuning.Task, *, fresh: bool) -> Work:
+def recorded(task: tuning.Task, *, fresh: bool = False) -> Work:
     """Name the record by all that tells a fold's trainings apart: the channels, and the start."""
-    digest = hashlib.sha256(artifacts.canonical_json(dict(task.kept)).encode()).hexdigest()[:16]
-    name = f"fold-{task.fold.number}-{digest}{'-fresh' if fresh else ''}.safetensors"
+    name = f"fold-{task.fold.number}-{cuts.digest(task.kept)}{'-fresh' * fresh}.safetensors"
     return Work(dataclasses.replace(task, record=task.record.with_name(name)), fresh)
 
 
 def train(work: Work) -> models.Saved:
     """Train, or take it from its record where there is one."""
-    if not work.fresh:
-        return tuning.fine_tune(work.task)
-    # fine_tune finds what it would have made
-    scratch.tensors(work.task.record, lambda: _from_scratch(work.task))
-    return tuning.fine_tune(work.task)
+    scratch.tensors(work.task.record, lambda: _train(work))
+    return tuning.fine_tune(work.task)  # which finds what it would have made
 
 
-def _from_scratch(task: tuning.Task) -> _SAVED:
-    """Do what `tuning` does, with another student: one whose weights are fresh."""
+def _train(work: Work) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Do what `tuning` does, with a teacher that remembers, and maybe with a student of fresh weights."""
     numerics.exact_torch()
+    task, fold = work.task, work.task.fold
+    whole = models.load(fold.model, fold.number).network
+    memory = task.record.with_name(f"taught-{fold.number}.safetensors")
+    teacher = Remembering(whole, task.distillation, memory=memory)
+    student = _fresh(task) if work.fresh else models.load(fold.model, fold.number).network
+    found = tuning.train(task, student, teacher)
+    teacher.keep()
+    return found
+
+
+def _fresh(task: tuning.Task) -> Network:
+    """Return a network of the parent's shape as `transfer` would begin with it, without its weight file."""
     fold = task.fold
-    labels = len(models.config(fold.model)["labels"])
-    student = network.build(
-        task.recipe, labels=labels, seed=task.seed, fold=fold.number, pretrained=False
+    index = prepared.read(fold.prepared_folder).index.iloc[fold.train_rows]
+    labels_NL = manifest.label_array(index)
+    built = network.build(
+        task.recipe, labels=labels_NL.shape[1], seed=task.seed, fold=fold.number, pretrained=False
     )
-    return tuning.train(task, student)
+    network.start(built, task.recipe, labels_NL)
+    return built
 
 
 if __name__ == "__main__":

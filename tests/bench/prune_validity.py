@@ -12,8 +12,6 @@ Shapes: N networks, B resamples, M measures.
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,9 +24,10 @@ import pandas as pd
 from cxr import artifacts, numerics, params, progress, seeding, workers
 from cxr.evolution.genes import Genome
 from cxr.metrics import intervals, rank
-from cxr.pruning import candidates, cuts, draws, fitness, parent, tuning
+from cxr.pruning import candidates, cuts, draws, fitness, parent
 from cxr.pruning.judging import Judge, Network
 from stages import finish, prune
+from tests.bench import prune_tuning
 from tests.bench.prune_data import RUN
 
 MEASURES = {
@@ -48,9 +47,9 @@ RESAMPLES = 2000
 _DRAWS = 50  # random networks drawn for each that is wanted
 
 
-def made(percent: int) -> str:
-    """Return the file of a share's rows, in the project folder."""
-    return f"data/validity-{percent}.csv"
+def made(percent: int, networks: int) -> str:
+    """Return the file of the rows of so many networks of a share, in the project folder."""
+    return f"data/validity-{percent}-{networks}.csv"
 
 
 def main(percent: int, networks: int) -> None:
@@ -81,7 +80,7 @@ def main(percent: int, networks: int) -> None:
             zip(chosen, before, after, first, second, strict=True)
         )
     ]  # fmt: skip
-    artifacts.write_csv(Path(made(percent)), pd.DataFrame(rows))
+    artifacts.write_csv(Path(made(percent, networks)), pd.DataFrame(rows))
 
 
 def drawn(
@@ -109,16 +108,11 @@ def drawn(
 def finals(judge: Judge, networks: Sequence[Network], *, seed: int) -> list[tuple[float, float]]:
     """Fine-tune each network as `finish` does; return val's AUROC and loss of the epoch that is kept."""
     settings = params.load(finish.Params, f"finish.recipes.{RUN}")
-    tasks = []
-    for network in networks:
-        cut = cuts.Cut(kept=network.kept, macs=network.macs, origin="random")
-        (task,) = finish.plan(
-            [judge.starts[0].fold], [cut], settings, seed=seed, folder=judge.folder
-        )
-        digest = hashlib.sha256(artifacts.canonical_json(dict(network.kept)).encode()).hexdigest()
-        record = judge.folder / f"tuned-{seed}-{digest[:16]}.safetensors"
-        tasks.append(dataclasses.replace(task, record=record))
-    tuned = workers.run(tuning.fine_tune, tasks, words=f"fine-tuning, seed {seed}")
+    chosen = [cuts.Cut(kept=x.kept, macs=x.macs, origin="random") for x in networks]
+    folds = [judge.starts[0].fold] * len(chosen)
+    tasks = finish.plan(folds, chosen, settings, seed=seed, folder=judge.folder / f"seed-{seed}")
+    work = [prune_tuning.recorded(task) for task in tasks]
+    tuned = workers.run(prune_tuning.train, work, words=f"fine-tuning, seed {seed}")
     lines = [
         next(line for line in one.fitted.history if line.epoch == one.fitted.best_epoch)
         for one in tuned
@@ -173,8 +167,8 @@ def _said(value: float, spread_B: np.ndarray) -> dict[str, Any]:
     return {**known, "above_zero": bool(found.low > 0)}
 
 
-def lines(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the validity in words."""
+def lines(summary: Mapping[str, Any], *, fitness: str) -> Iterator[str]:
+    """Yield the validity in words; `fitness` is the one that the search goes by."""
     for percent, found in summary.items():
         yield f"{found['networks']} random networks at {percent} % of the MACs, Kendall's tau with the final AUROC (and loss):"
         by_auroc, by_loss = (found[final] for final in FINALS)
@@ -185,6 +179,8 @@ def lines(summary: Mapping[str, Any]) -> Iterator[str]:
                 less = by_auroc["less_macs"][column]
                 line += f"; less that of MACs {_interval(less)}: {'above zero' if less['above_zero'] else 'not shown above zero'}"
             yield line
+        shown = by_auroc["less_macs"][fitness]["above_zero"]
+        yield f"  the search goes by {MEASURES[fitness]}: it {'says' if shown else 'IS NOT SHOWN to say'} more than MACs"
 
 
 def _interval(found: Mapping[str, Any]) -> str:

@@ -86,8 +86,9 @@ def summarise(rows: pd.DataFrame, resamples: Resamples) -> Tree:
     """Return by data set and share (per cent): methods, differences, bootstrap, goals."""
     found: Tree = {}
     for share in shares(rows, resamples):
-        judged_on = sorted(set(share.rows["part"]))
-        about = found.setdefault(share.data, {"judged_on": ", ".join(judged_on), "shares": {}})
+        about = found.setdefault(share.data, {"shares": {}})
+        about["judged_on"] = ", ".join(sorted(set(share.rows["part"])))
+        about["versions"] = sorted(set(share.rows["code"]))
         about["parent"] = _method(share, PARENT)
         about["shares"][str(share.percent)] = _share(share)
     return found
@@ -247,6 +248,8 @@ def lines(summary: Mapping[str, Any]) -> Iterator[str]:
     """Yield the verdict in words."""
     for data, about in summary.items():
         yield f"{data}, judged on {about['judged_on']}: {_said(PARENT, about['parent'])}"
+        if len(about["versions"]) > 1:
+            yield f"  its rows were made by {len(about['versions'])} versions of the code"
         for percent, share in about["shares"].items():
             yield f"  at {percent} % of the MACs:"
             for method, said in share["methods"].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -10,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from ruamel.yaml import YAML
+import torch
 
 from cxr import artifacts, prepared, seeding
 from cxr.metrics import summary
-from cxr.pruning import cuts, cutting
+from cxr.pruning import cuts, cutting, tuning
 from cxr.pruning.methods import METHODS
-from cxr.training import models
+from cxr.training import distillation, folds, loop, models
+from cxr.training.network import Network
 from stages import evaluate
 from stages import prune as stage
 from tests.bench import (
@@ -27,17 +28,16 @@ from tests.bench import (
     prune_forecast,
     prune_judging,
     prune_rows,
-    prune_steps,
     prune_tuning,
     prune_validity,
 )
 from tests.bench.prune_data import RUN, SHOWN, Size
 from tests.bench.prune_rows import PARENT, SCRATCH, WHOLE
-from tests.pruning.parents import SIZE, make, save, small
+from tests.pruning import projects
+from tests.pruning.parents import SIZE, make, mislabel, save, small
 from tests.stages.test_finish import SETTINGS as FINISH
 from tests.training.recipes import TINY
 
-ROOT = Path(__file__).resolve().parents[2]
 PRUNE: dict[str, Any] = {
     "criterion": "l1_norm", "encoding": "counts", "shares": [0.5], "window": 0.9,
     "fitness": "loss", "worst_label": None, "latency": None, "population": 3, "generations": 1,
@@ -54,9 +54,7 @@ def lay(folder: Path, *, folds: int) -> Path:
     artifacts.write_json(folder / "reports/transfer" / RUN / "metrics.json", {"val_auroc": 0.5})
     recipes = {"transfer": {**TINY, "backbone": "resnet10t", "backbone_options": small().backbone_options}, "prune": PRUNE, "finish": FINISH}  # fmt: skip
     runs = {section: {"recipes": {RUN: content}} for section, content in recipes.items()}
-    with (folder / "params.yaml").open("w") as file:
-        YAML().dump({"seed": 7, **runs}, file)
-    return folder
+    return projects.parameters(folder, **runs)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +104,7 @@ def test_what_is_handed_over_is_trained_as_its_origins_own_cut(
     chosen = cuts.read(project / "data/pruned" / RUN, model, "pruned_50")
     counted = said["pruned"]["origin"].split()
     assert sorted(counted[::2]) == sorted({one.origin for one in chosen})
-    assert sum(map(int, counted[1::2])) == 2 and said["evolved"]["origin"] == ""
+    assert sum(map(int, counted[1::2])) == 2 and said["uniform"]["origin"] == ""
     for fold, one in enumerate(chosen):
         pair = [
             project / f"data/models/{RUN}-{name}_50/fold-{fold}.safetensors"
@@ -134,15 +132,92 @@ def test_from_scratch_has_the_evolved_shape_and_other_weights(project: Path) -> 
     assert 0 < moved(evolved) < 0.1 < moved(scratch)  # of the parent's weights, or of none
 
 
+def test_from_scratch_begins_as_a_parent_without_its_weight_file_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels that combine, one of them rare: what they alone say must be in the last layer's bias."""
+    folder = lay(tmp_path, folds=1)
+    recipe = small(loss="bce")
+    save(folder / "data/models" / RUN, recipe, folds=1)
+    mislabel(folder, [0, 2, 4, 6, 8, 10])
+    begun: list[dict[str, torch.Tensor]] = []
+
+    def caught(_: object, network: Network, *__: object, **___: object) -> None:
+        begun.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(tuning, "train", caught)
+    monkeypatch.setattr(loop, "fit", lambda *options, **_: caught(None, *options))
+    index = prepared.read(Path("data/prepared")).index
+    splits = artifacts.read_csv(Path("data/splits.csv"))
+    for parent in folds.tasks(recipe, index, splits, prepared_folder=Path("data/prepared"), seed=7):
+        with pytest.raises(KeyboardInterrupt):
+            folds.fit(parent)
+    own = {"scratch_50": [cuts.Cut(kept={}, macs=1, origin="evolved")]}
+    (work,) = prune_tuning.plan(own)["scratch_50"]
+    with pytest.raises(KeyboardInterrupt):
+        prune_tuning.train(work)
+    parents, fresh = begun
+    assert fresh["head.1.bias"].abs().min() > 0.5  # 14 of 16 images against 2
+    assert all(torch.equal(parents[name], tensor) for name, tensor in fresh.items())
+
+
+def test_a_teacher_that_remembers_says_the_same_and_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(lay(tmp_path, folds=1))
+    groups = cutting.groups(models.load(stage.MODELS / RUN, 0).network, size_px=SIZE)
+    halves = [{x.name: list(range(at, x.channels, 2)) for x in groups} for at in range(2)]
+    work = prune_tuning.plan(
+        {f"{at}_50": [cuts.Cut(kept=kept, macs=1, origin="random")] for at, kept in enumerate(halves)}
+    )  # fmt: skip
+    (first,), (other,) = work.values()
+    plain = tuning.fine_tune(
+        dataclasses.replace(other.task, record=tmp_path / "plain.safetensors")
+    ).fitted
+    asked: list[int] = []
+    scores = distillation.Teacher.scores
+
+    def count(self: distillation.Teacher, images: torch.Tensor) -> torch.Tensor:
+        asked.append(len(images))
+        return scores(self, images)
+
+    monkeypatch.setattr(distillation.Teacher, "scores", count)
+    prune_tuning.train(first)
+    assert asked == [8, 8]  # two batches of the one epoch
+    found = prune_tuning.train(other).fitted
+    assert asked == [8, 8] and found.history == plain.history
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in plain.tensors.items())
+    memory = first.task.record.with_name("taught-0.safetensors")
+    memory.write_bytes(memory.read_bytes()[:-5])  # torn: it is asked again
+    other.task.record.unlink()
+    assert prune_tuning.train(other).fitted.history == plain.history and len(asked) == 4
+
+
+def test_evolutions_cut_that_is_a_baselines_is_named(project: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(project, other)
+    folder, model = other / "data/pruned" / RUN, other / "data/models" / RUN
+    found = prune_tuning.all_cuts(folder, model)
+    names = [name for name in found if not name.startswith(SCRATCH)]
+    by_fold = [{name: found[name][fold] for name in names} for fold in range(2)]
+    kept = dict(by_fold[1]["random_50"].kept)
+    by_fold[1]["evolved_50"] = dataclasses.replace(by_fold[1]["evolved_50"], kept=kept)
+    cuts.write(folder, model, by_fold)
+    assert "random" not in prune_judging._origin(project, "evolved_50")
+    assert "random 1" in prune_judging._origin(other, "evolved_50")
+    assert prune_judging._origin(other, "random_50") == ""
+
+
 def test_a_second_run_trains_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     monkeypatch.setenv("CXR_WORKERS", "1")
 
-    def never(_: object) -> None:
+    def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(prune_tuning.tuning, "_fine_tune", never)
-    monkeypatch.setattr(prune_tuning, "_from_scratch", never)
+    monkeypatch.setattr(tuning, "train", never)
     files = sorted((project / "data/models").rglob("*.safetensors"))
     before = [path.read_bytes() for path in files]
     prune_tuning.main()
@@ -204,98 +279,6 @@ def test_all_networks_meet_the_same_patients(
     assert len(known) > 40 and set(known) == {1.0}
 
 
-SLEEPY = """
-import pathlib, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-pathlib.Path("child").write_text(str(child.pid))
-time.sleep(60)
-"""
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def test_a_step_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    (tmp_path / "sleepy.py").write_text(SLEEPY)
-    with pytest.raises(prune_steps.Over):
-        prune_steps.run(tmp_path, ["sleepy"], "made", deadline=time.monotonic() + 3)
-    assert not alive(int((tmp_path / "child").read_text()))
-    with pytest.raises(prune_steps.Over):
-        prune_steps.run(tmp_path, ["sleepy"], "made", deadline=time.monotonic())
-
-
-def test_a_step_that_is_done_is_not_run_and_one_that_fails_is_told(tmp_path: Path) -> None:
-    (tmp_path / "made").touch()
-    prune_steps.run(tmp_path, ["no_such_module"], "made", deadline=time.monotonic() + 60)
-    (tmp_path / "lazy.py").write_text("")
-    with pytest.raises(ValueError, match=r"`lazy` failed in .* \(exit 0\)"):
-        prune_steps.run(tmp_path, ["lazy"], "other", deadline=time.monotonic() + 60)
-
-
-@pytest.mark.parametrize("name", [*prune_data.CASES, prune.VALIDITY])
-def test_recipes_are_the_studies_with_both_shares(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
-    case = prune_data.CASES.get(name, prune_data.VALIDITY)
-    found = prune_data.recipes(case)
-    assert found["prune"]["shares"] == [0.5, 0.3]
-    assert found["transfer"]["backbone"] == RUN
-    assert found["transfer"]["backbone_options"] == {"pad_type": "same", "bn_eps": 1e-3}
-    assert found["transfer"]["weights"]["file"].endswith(prune_data.WEIGHTS)
-    quick = prune_data.recipes(case, prune.QUICK)
-    assert quick["prune"]["population"] == 4 and quick["transfer"]["epochs"] == 1
-    assert quick["prune"]["window"] == found["prune"]["window"]
-    with pytest.raises(ValueError, match="'search' is no section"):
-        prune_data.recipes(case, {"search": {}})
-    with pytest.raises(ValueError, match=f"{case.data}: prune"):
-        prune_data.recipes(case, {"prune": {"population": 1}})
-
-
-def test_a_division_is_thinned_evenly() -> None:
-    parts = ["train"] * 10 + ["val"] * 3 + ["test"] * 5
-    table = pd.DataFrame({"image": range(18), "group": range(18), "fold_0": parts, "fold_1": parts})
-    assert prune_data.thin(table, Size()).equals(table)
-    few = prune_data.thin(table, Size(images=4, folds=1))
-    assert list(few) == ["image", "group", "fold_0"]
-    assert few["fold_0"].value_counts().to_dict() == {
-        "excluded": 7,
-        "train": 4,
-        "test": 4,
-        "val": 3,
-    }
-    assert few.loc[few["fold_0"] == "train", "image"].tolist() == [0, 3, 6, 9]
-
-
-def test_a_project_is_laid_out_for_the_stages_once(tmp_path: Path) -> None:
-    make(tmp_path / "source", folds=2)
-    folder, real = tmp_path / "source/data", tmp_path / "real"
-    tree: dict[str, Any] = {
-        "transfer": {"weights": {"file": "data/raw/weights/w.safetensors", "sha256": "0"}}
-    }
-    with pytest.raises(ValueError, match=r"w\.safetensors is missing: the parents start from it"):
-        prune_data.lay(folder, tree, real, tmp_path, seed=1, size=Size())
-    (real / "weights").mkdir(parents=True)
-    (real / "weights/w.safetensors").write_text("weights")
-    laid = [
-        prune_data.lay(folder, tree, real, tmp_path, seed=seed, size=Size(images=2, folds=1))
-        for seed in (1, 1, 2)
-    ]
-    assert laid[0] == laid[1] != laid[2]
-    assert (laid[0] / "data/raw/weights/w.safetensors").read_text() == "weights"
-    assert (laid[0] / "data/prepared/index.csv").read_bytes() == (
-        folder / "prepared/index.csv"
-    ).read_bytes()
-    assert list(artifacts.read_csv(laid[0] / "data/splits.csv")) == ["image", "group", "fold_0"]
-    read = YAML(typ="safe").load(laid[2] / "params.yaml")
-    assert read == {"seed": 2, "transfer": {"recipes": {RUN: tree["transfer"]}}}
-
-
 def test_the_forecast_counts_what_is_done(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXR_WORKERS", "1")
     pace = prune_forecast.measure(project)
@@ -314,7 +297,7 @@ def test_random_networks_of_one_cost_are_judged_before_and_after(
     monkeypatch.chdir(lay(tmp_path, folds=1))
     monkeypatch.setenv("CXR_WORKERS", "1")
     prune_validity.main(50, 2)
-    found = artifacts.read_csv(tmp_path / prune_validity.made(50))
+    found = artifacts.read_csv(tmp_path / prune_validity.made(50, 2))
     limit = models.config(tmp_path / "data/models" / RUN)["macs"] // 2
     assert found["number"].tolist() == [0, 1]
     assert found["macs"].between(PRUNE["window"] * limit, limit).all()
@@ -327,11 +310,12 @@ def test_random_networks_of_one_cost_are_judged_before_and_after(
     pixels[28:] = 0  # test
     prepared.write(tmp_path / "data/prepared", pixels.__getitem__, images.index)
     shutil.rmtree(tmp_path / "data/validity")
-    before = (tmp_path / prune_validity.made(50)).read_bytes()
+    before = (tmp_path / prune_validity.made(50, 2)).read_bytes()
     prune_validity.main(50, 2)
-    assert (tmp_path / prune_validity.made(50)).read_bytes() == before
+    assert (tmp_path / prune_validity.made(50, 2)).read_bytes() == before
     with pytest.raises(ValueError, match=r"2 different networks at 50%, not 3: ask for fewer"):
         prune_validity.main(50, 3)
+    assert not (tmp_path / prune_validity.made(50, 3)).exists()  # of 2 networks is not of 3
 
 
 @pytest.mark.parametrize(
@@ -341,6 +325,7 @@ def test_random_networks_of_one_cost_are_judged_before_and_after(
         (["--seeds", "100"], ".", "go with --develop"),
         (["--quick"], ".", "go with --develop"),
         (["--develop", "--seeds", "2"], ".", "develop on seeds from 100 on, not on 2"),
+        (["--validity", "--seeds", "100,101"], ".", "networks of one seed, not of 100,101"),
         (["--develop", "--minutes", "1"], ".", "is missing: CXR_REAL_DATA names the folder of data sets"),
     ],
 )  # fmt: skip
@@ -365,7 +350,10 @@ def test_a_sitting_judges_each_seed_once_and_goes_on_with_the_next(
 ) -> None:
     monkeypatch.setenv("CXR_WORKERS", "1")
     recipes = {"toy": {"prune": PRUNE, "transfer": {}, "finish": {}}}
-    plan = prune.Plan(seeds={"toy": [0, 1]}, recipes=recipes, size=Size(), part="test", networks=1, folder=tmp_path / "report")  # fmt: skip
+    plan = prune.Plan(
+        seeds={"toy": [0, 1]}, every={"toy": [0, 1], "other": [0]}, recipes=recipes, size=Size(),
+        part="test", networks=1, folder=tmp_path / "report",
+    )  # fmt: skip
     asked: list[int] = []
 
     def laid(_: object, name: str, seed: int, real: Path) -> Path:
@@ -378,8 +366,28 @@ def test_a_sitting_judges_each_seed_once_and_goes_on_with_the_next(
     rows = prune_rows.Rows(plan.folder).read()
     assert asked == [0, 1] and len(rows) == 20 and set(rows["openings"]) == {1}
     assert (plan.folder / "openings.csv").read_text() == "data,seed\ntoy,0\ntoy,1\n"
-    assert artifacts.read_json(plan.folder / "verdict.json")["complete"]
+    assert set(rows["code"]) == {prune_data.code()}
+    assert not artifacts.read_json(plan.folder / "verdict.json")["complete"]  # the other data set
     assert (plan.folder / "table.csv").is_file() and (plan.folder / "verdict.png").is_file()
     before = (plan.folder / "rows.csv").read_bytes()
-    assert prune.sitting(plan, tmp_path, deadline=time.monotonic()) and asked == [0, 1]
+    done = dataclasses.replace(plan, every=plan.seeds)
+    assert prune.sitting(done, tmp_path, deadline=time.monotonic()) and asked == [0, 1]
     assert (plan.folder / "rows.csv").read_bytes() == before
+    assert artifacts.read_json(plan.folder / "verdict.json")["complete"]
+
+
+def test_code_that_is_edited_meanwhile_ends_the_sitting_before_test_is_opened(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = {"toy": {"prune": PRUNE, "transfer": {}, "finish": {}}}
+    plan = prune.Plan(
+        seeds={"toy": [0]}, every={"toy": [0]}, recipes=recipes, size=Size(), part="test",
+        networks=1, folder=tmp_path / "report",
+    )  # fmt: skip
+    versions = iter(["code-1", "code-2"])
+    monkeypatch.setattr(prune_data, "code", lambda: next(versions))
+    monkeypatch.setattr(prune, "project", lambda *_: project)
+    monkeypatch.setattr(prune, "forecast", lambda *_: None)
+    with pytest.raises(ValueError, match=r"edited while .* was worked on, .* delete it and start"):
+        prune.sitting(plan, tmp_path, deadline=time.monotonic())
+    assert not (tmp_path / "report").exists()

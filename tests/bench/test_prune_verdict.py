@@ -29,7 +29,7 @@ def table(*, jitter: float = 0.0, filled: float = 0.99) -> tuple[pd.DataFrame, d
             worst = {"a": own - 0.1 * (method == "evolved"), "b": own}
             rows.append({
                 "data": "nih14_lungmasked", "seed": seed, "share": share, "method": method, "part": "val",
-                "images": "x", "openings": 0, "recipe": "r", "macs": 100, "parameters": 10,
+                "images": "x", "openings": 0, "recipe": "r", "code": "one", "macs": 100, "parameters": 10,
                 "filled": 1.0 if method != "uniform" else filled, "auroc": own, "accuracy": 0.5,
                 "worst_label": "a", "worst_fall": 0.1, "val_auroc": 0.5,
                 "origin": "taylor 1" if method == "pruned" else "", "labels": json.dumps(worst),
@@ -107,6 +107,11 @@ def test_the_verdict_is_told_tabled_and_drawn(tmp_path: Path) -> None:
         shown["low"].iloc[0]
     )
     lines = "\n".join(prune_verdict.lines(found))
+    assert "versions" not in lines
+    mixed = prune_verdict.summarise(
+        rows.assign(code=[f"code-{x}" for x in rows["seed"]]), resamples
+    )
+    assert "its rows were made by 3 versions of the code" in "\n".join(prune_verdict.lines(mixed))
     assert "not matched: uniform, seed 0" in lines and "NOT MET: parent less pruned" in lines
     drawn = prune_figures.verdict(rows, resamples)
     assert len(drawn.axes) == 2
@@ -182,4 +187,7 @@ def test_a_fitness_that_ranks_rightly_has_a_tau_of_one_and_says_more_than_macs(
     drawn = prune_figures.validity(table, prune_validity.summarise(table), prune_validity.MEASURES)
     assert len(drawn.axes) == 2 * len(prune_validity.MEASURES)
     artifacts.write_figure(tmp_path / "x.png", drawn)
-    assert "loss before training: +1.00" in "\n".join(prune_validity.lines(found))
+    said = ["\n".join(prune_validity.lines(found, fitness=x)) for x in ("loss", "auroc")]
+    assert "loss before training: +1.00" in said[0]
+    assert "goes by loss before training: it says more than MACs" in said[0]
+    assert "goes by AUROC before training: it IS NOT SHOWN to say more than MACs" in said[1]

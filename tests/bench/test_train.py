@@ -115,7 +115,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for index in range(12):
         who = patient(phantoms._SEED, index, task="multilabel")
         pixels = radiographs(phantoms._SEED, who, image_px=64)[0].pixels_HW
-        artifacts.write_image(folder / f"{index:04d}.png", pixels)
+        phantoms.write(folder / f"{index:04d}.png", pixels)
     return [str(path) for path in sorted(folder.iterdir())]
 
 

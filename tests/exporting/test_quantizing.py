@@ -3,11 +3,16 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from cxr import numerics
 from cxr.exporting import evaluating, graph, quantizing, running
+from cxr.phantom.patient import patient
+from cxr.phantom.radiograph import radiographs
+from cxr.pruning import cutting
 from cxr.training import models
+from cxr.training.network import last_layer
 from tests.architectures.cases import KINDS
 from tests.exporting import toys
 
@@ -96,6 +101,50 @@ def test_other_networks_too(name, images):
     apart = np.abs(evaluating.probabilities(whole, images) - models.predict_once(member, images))
     assert apart.mean() < 0.1
     assert quantizing.compare(whole, images) <= quantizing.LARGEST_MEAN_DIFFERENCE
+    assert_they_part_at_a_half(whole, images)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["EfficientNet-B0", "DenseNet-121"])
+def test_deep_families_too(name):
+    """On phantoms, by whose statistics BatchNorm goes as a trained network's does by its images'.
+
+    The head is as small as it is drawn: random weights make much of a step, and it would too. The other
+    way to round halves moves the probabilities by no more than rounding itself does.
+    """
+    people = [patient(1, number, task="multiclass") for number in range(8)]
+    images = np.stack([radiographs(1, who, image_px=64)[0].pixels_HW for who in people])
+    member = toys.member(backbone=name, size_px=64)
+    cutting.recalibrate(member.network, member.recipe, images)
+    with torch.no_grad():
+        last_layer(member.network).weight.div_(100)
+    content = graph.to_onnx(member, size_px=64, about={})
+    whole = graph.finished(quantizing.quantize(content, images), {})
+    exact_NL, float_NL = (evaluating.probabilities(x, images) for x in (whole, content))
+    assert quantizing.compare(whole, images) < 2 * np.abs(exact_NL - float_NL).mean()
+    assert_they_part_at_a_half(whole, images)
+
+
+def assert_they_part_at_a_half(whole: bytes, images: np.ndarray) -> None:
+    """Compare onnxruntime with the exact evaluation, value by value up to the first that differs.
+
+    What differs in it lies in the middle between two whole numbers, and goes to one of them each time.
+    """
+    model, exact = onnx.load_from_string(whole), {}
+    evaluating.run(model, images, watch=lambda _, name, value: exact.setdefault(name, value))
+    nodes = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    for node in nodes:
+        value = helper.make_tensor_value_info(node.output[0], TensorProto.UINT8, None)
+        model.graph.output.append(value)
+    found = running.outputs(model.SerializeToString(), images)
+    scales = {x.name: numpy_helper.to_array(x) for x in model.graph.initializer}
+    assert len(nodes) > 10
+    for value, scale, rounded in ((*node.input[:2], node.output[0]) for node in nodes):
+        apart = found[rounded].astype(int) - exact[rounded]
+        if apart.any():
+            steps = (exact[value] / scales[scale])[apart != 0]
+            assert np.abs(steps % 1 - 0.5).max() < 1e-4 and np.abs(apart).max() == 1
+            break
 
 
 def test_another_graph_in_onnxruntime_is_refused(whole, images, monkeypatch):

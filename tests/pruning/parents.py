@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from cxr import artifacts, backbones, prepared, seeding
-from cxr.pruning import start
+from cxr.pruning import encoding, start
 from cxr.pruning.judging import Judge
 from cxr.pruning.parent import Fold
 from cxr.training import loop, models
@@ -93,6 +93,11 @@ def fold(folder: Path) -> Fold:
         folder / "data/models/toy", 0, folder / "data/prepared",
         rows["train"], rows["val"], rows["search_val"], np.zeros(0, int), rows["train"][:8],
     )  # fmt: skip
+
+
+def costs(model: Path) -> encoding.Cost:
+    """Return what the layers of the model's first network cost."""
+    return encoding.costs(models.load(model, 0).network, [], size_px=SIZE)
 
 
 def turn(model: Path) -> None:

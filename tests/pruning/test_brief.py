@@ -9,7 +9,7 @@ from cxr import numerics, prepared
 from cxr.pruning import brief, cutting, fitness
 from cxr.training import distillation, loop, models
 from cxr.training.recipe import Distillation
-from tests.pruning.parents import DISTILLATION, OPTIMIZER, SIZE, fold, make, save, small
+from tests.pruning.parents import DISTILLATION, OPTIMIZER, SIZE, costs, fold, make, save, small
 
 numerics.exact_torch()
 
@@ -52,7 +52,8 @@ def test_it_trains_so_many_images_and_the_last_step_counts(task):
     found = brief.train(task)
     assert (found["samples"], found["diverged"]) == (16, False)  # two whole batches of 8
     assert found == {**by_hand(task, steps=2), "samples": 16, "diverged": False}
-    cut = fitness.evaluate(fitness.Task(task.fold, task.taught_NL, task.kept))
+    own = costs(task.fold.model)
+    cut = fitness.evaluate(fitness.Task(task.fold, task.taught_NL, task.kept, own))
     assert found["loss"] != cut["loss"]
     assert brief.train(dataclasses.replace(task, samples=3))["samples"] == 8
 

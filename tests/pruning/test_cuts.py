@@ -33,6 +33,12 @@ def test_what_is_written_comes_back_fold_by_fold(written):
     ]  # fmt: skip
 
 
+def test_a_digest_stands_for_the_channels_whatever_the_order_of_groups():
+    one = cuts.digest({"a": [0, 2], "b.c": [1]})
+    assert one == cuts.digest({"b.c": [1], "a": [0, 2]}) and len(one) == 32
+    assert len({one, cuts.digest({"a": [0, 2]}), cuts.digest({"a": [0, 1], "b.c": [1]})}) == 3
+
+
 def test_the_same_cuts_are_the_same_bytes(written, tmp_path):
     cuts.write(tmp_path / "again", written[1], FOLDS)
     for path in sorted(written[0].iterdir()):

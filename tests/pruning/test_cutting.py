@@ -8,6 +8,7 @@ import torch
 
 from cxr import backbones, numerics, seeding
 from cxr.backbones import surgery
+from cxr.metrics import cost
 from cxr.pruning import cutting
 from cxr.training import batches
 from tests.pruning.parents import SIZE, network, small
@@ -25,15 +26,17 @@ def test_the_scores_are_never_cut():
     makers = [name for group in cutting.groups(parent, size_px=SIZE) for name in group.makers]
     assert "backbone.layer4.0.conv2" in makers and "head.1" not in makers
     kept = {group.name: [0] for group in cutting.groups(parent, size_px=SIZE)}
-    assert 0 < cutting.cut(parent, kept, size_px=SIZE) < 50_000
+    cutting.cut(parent, kept, size_px=SIZE)
+    assert 0 < cost.macs(parent, size_px=SIZE) < 50_000
     assert parent(torch.zeros(2, 1, SIZE, SIZE)).shape == (2, 2)
 
 
-def test_macs_that_do_not_fall_are_told(monkeypatch):
+def test_a_cut_that_takes_nothing_away_is_told(monkeypatch):
     parent = network(small())
     monkeypatch.setattr(surgery, "keep", lambda *_, **__: None)
-    whole = cutting.cut(parent, {}, size_px=SIZE)
-    with pytest.raises(ValueError, match=f"left {whole:,} MACs of {whole:,}: they must fall"):
+    cutting.cut(parent, {}, size_px=SIZE)  # nothing was to go
+    whole = cost.parameters(parent)
+    with pytest.raises(ValueError, match=f"left {whole:,} parameters of {whole:,}: they must fall"):
         cutting.cut(parent, {"backbone.conv1.0": [0]}, size_px=SIZE)
 
 

@@ -9,7 +9,7 @@ from cxr.metrics import auroc, cost
 from cxr.pruning import cutting, fitness
 from cxr.training import loop, models
 from cxr.training.network import build
-from tests.pruning.parents import SIZE, fold, make, small
+from tests.pruning.parents import SIZE, costs, fold, make, small
 from tests.training import scored
 
 numerics.exact_torch()
@@ -28,7 +28,8 @@ def half(first):
 
 
 def task(first, kept=None):
-    return fitness.Task(first, fitness.taught(first), half(first) if kept is None else kept)
+    kept = half(first) if kept is None else kept
+    return fitness.Task(first, fitness.taught(first), kept, costs(first.model))
 
 
 def cut(first):

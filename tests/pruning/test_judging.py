@@ -50,7 +50,8 @@ def test_a_network_is_judged_once_by_whatever_encoding_it_is_named(
     found = court.cut(asked)
     assert found[0] == found[2] != found[1] and counted == ["evaluate"] * 2
     assert court.evaluations == 2
-    assert found[1] == fitness.evaluate(fitness.Task(begun.fold, begun.taught_NL, asked[1].kept))
+    task = fitness.Task(begun.fold, begun.taught_NL, asked[1].kept, code.cost)
+    assert found[1] == fitness.evaluate(task)
     counted.clear()
     again = judge(tmp_path, begun)
     assert again.cut(asked) == found and counted == []

@@ -45,7 +45,8 @@ def hold(folder, begun, **changes):
 
 def test_every_share_is_searched_and_has_its_contest(folder, begun, capsys):
     court, (parent,), outcomes = hold(folder, begun)
-    assert parent == fitness.evaluate(fitness.Task(begun.fold, begun.taught_NL, {}))
+    task = fitness.Task(begun.fold, begun.taught_NL, {}, begun.space.encoding.cost)
+    assert parent == fitness.evaluate(task)
     assert [(one.fold, one.share) for one in outcomes] == [(0, 0.5), (0, 0.3)]
     for one in outcomes:
         assert len(one.evaluated) == 6 and set(one.found) == {(x.genome, 0) for x in one.evaluated}

@@ -40,7 +40,8 @@ def test_the_summary_is_the_mean_of_the_folds_that_know(found):
     summary = correlations.summarise(correlations.pd.concat([found, other]))
     assert summary["rung_0"]["tau"] == 0.75 and summary["rung_0"]["networks"] == 5
     assert summary["knows"]["tau"] == -1.0
-    assert summary["mute"] == {"tau": None, "low": None, "high": None, "networks": 5.0}
+    assert summary["mute"] == {"tau": None, "low": None, "high": None, "networks": 5}
+    assert all(isinstance(means["networks"], int) for means in summary.values())
 
 
 def test_the_known_proxies_are_the_folders():

@@ -169,7 +169,7 @@ def parse(text: str, *, held_out: bool) -> pd.DataFrame:
     content = text.encode()
     return assignments.parse(
         content, sha256=hashlib.sha256(content).hexdigest(), folds=2, held_out=held_out,
-        shares=rotation.in_each_fold(SIDES, 2), where="s.csv",
+        shares=rotation.in_each_fold(SIDES, 2, held_out=True), where="s.csv",
     )  # fmt: skip
 
 
@@ -203,7 +203,9 @@ def test_an_earlier_rotation_is_refused_for_folds_in_turn():
 
 
 def test_shares_are_those_of_the_pool():
-    assert rotation.in_each_fold(SHARES, 4) == pytest.approx(SHARES | {"train": 0.51, "val": 0.17})
+    turning = rotation.in_each_fold(SHARES, 4, held_out=True)
+    assert turning == pytest.approx(SHARES | {"train": 0.51, "val": 0.17})
+    assert rotation.in_each_fold(SHARES, 4, held_out=False) == SHARES
     column = rotation.in_one_column(SHARES, 4)
     assert list(column) == [*rotation.pieces(4), "search_val", "calibration", "test"]
     assert sum(column.values()) == pytest.approx(1) and column["val of fold_3"] == pytest.approx(

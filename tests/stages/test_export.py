@@ -161,7 +161,9 @@ def check_words(found: dict[str, bytes]) -> None:
     """Compare metrics.json and metadata.json with the model's config and the files."""
     sizes = [len(found[f"data/exported/toy/fold-{fold}.onnx"]) for fold in range(2)]
     metrics = artifacts.read_json(Path("reports/export/toy/metrics.json"))
-    assert metrics == {"agrees": True, "folds": 2, "onnx_bytes": max(sizes), "opset": 20}
+    assert metrics == {
+        "agrees": True, "files_with_maps": 2, "folds": 2, "onnx_bytes": max(sizes), "opset": 20,
+    }  # fmt: skip
     about = artifacts.read_json(Path("data/exported/toy/metadata.json"))
     assert (about["model"], about["labels"], about["loss"]) == ("toy", ["a", "b"], "cross_entropy")
     assert (about["size_px"], about["mean"], about["std"]) == (32, 0.449, 0.226)

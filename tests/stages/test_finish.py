@@ -1,24 +1,19 @@
 """finish: the cut network, fine-tuned: the same bytes for any number of workers; clear words on faults."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 
 from cxr import artifacts, prepared, scratch
 from cxr.metrics import cost
 from cxr.pruning import cuts, cutting, parent, tuning
 from cxr.training import calibrating, loop, models
 from stages import finish
-from tests.architectures.cases import cells, stage
+from tests.pruning import projects
 from tests.pruning.parents import SIZE, make, mislabel, save, small
 from tests.training.recipes import TINY
 
-ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
     "epochs": 1,
     "optimizer": TINY["optimizer"],
@@ -29,36 +24,31 @@ SETTINGS = {
 def make_project(folder: Path, *, folds: int = 1, **changes) -> Path:
     """Lay out what the stage reads: a parent, and two cuts of each of its folds."""
     make(folder, folds=folds)
-    tree = {
-        "seed": 7,
-        "prune": {"recipes": {"toy": {"recalibration_images": 8}}},
-        "finish": {"recipes": {"toy": {**SETTINGS, **changes}}},
-    }
-    with (folder / "params.yaml").open("w") as file:
-        YAML().dump(tree, file)
+    projects.parameters(
+        folder,
+        prune={"recipes": {"toy": {"recalibration_images": 8}}},
+        finish={"recipes": {"toy": {**SETTINGS, **changes}}},
+    )
     return cut_out(folder)
 
 
 def cut_out(folder: Path) -> Path:
     """Write cuts of the parent as it is: of each group every second channel, or the last half."""
     model = folder / "data/models/toy"
-    by_fold = []
+    by_fold: list[dict[str, cuts.Cut]] = []
     for fold in range(models.config(model)["folds"]):
         groups = cutting.groups(models.load(model, fold).network, size_px=SIZE)
         halves = {
-            "pruned_50": {x.name: list(range(fold, x.channels, 2)) for x in groups},
-            "uniform_50": {x.name: list(range(x.channels // 2, x.channels)) for x in groups},
+            "taylor": {x.name: list(range(fold, x.channels, 2)) for x in groups},
+            "uniform": {x.name: list(range(x.channels // 2, x.channels)) for x in groups},
         }
-        by_fold.append(
-            {
-                name: cuts.Cut(
-                    kept=kept,
-                    macs=cutting.cut(models.load(model, fold).network, kept, size_px=SIZE),
-                    origin={"pruned_50": "taylor", "uniform_50": "uniform"}[name],
-                )
-                for name, kept in halves.items()
-            }
-        )
+        own = []
+        for origin, kept in halves.items():
+            network = models.load(model, fold).network
+            cutting.cut(network, kept, size_px=SIZE)
+            macs = cost.macs(network, size_px=SIZE)
+            own.append(cuts.Cut(kept=kept, macs=macs, origin=origin))
+        by_fold.append(dict(zip(("pruned_50", "uniform_50"), own, strict=True)))
     with artifacts.folder(folder / "data/pruned/toy") as partial:
         cuts.write(partial, model, by_fold)
     return folder
@@ -72,24 +62,13 @@ def project(tmp_path, monkeypatch):
 
 
 def contents(folder: Path, name: str = "toy-pruned_50") -> dict[str, bytes]:
-    files = sorted(
-        path
-        for top in (f"data/models/{name}", f"reports/finish/{name}")
-        for path in (folder / top).rglob("*")
-        if path.is_file()
-    )
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    return projects.contents(folder, f"data/models/{name}", f"reports/finish/{name}")
 
 
 def test_two_workers_and_one_that_was_interrupted_leave_the_same_bytes(tmp_path, monkeypatch):
     for name in ("two", "one"):
         make_project(tmp_path / name, folds=2)
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.finish", "toy", "pruned_50"],
-        cwd=tmp_path / "two", capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CXR_WORKERS": "2"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = projects.run(tmp_path / "two", 2, "stages.finish", "toy", "pruned_50")
     assert done.stdout.startswith("finish@toy-pruned_50: 2 network(s) of at most ")
     assert "of the parent's; val AUROC" in done.stdout
     assert (tmp_path / "two/reports/host/finish@toy-pruned_50.json").is_file()
@@ -166,14 +145,12 @@ def test_the_report_says_what_each_fold_costs_and_what_val_said(tmp_path, monkey
 def test_searched_parents_keep_their_own_architecture_in_each_fold(tmp_path, monkeypatch):
     monkeypatch.chdir(make_project(tmp_path, folds=2))
     monkeypatch.setenv("CXR_WORKERS", "1")
-    options = [cells(stage("residual", width=width, depth=1)) for width in (24, 40)]
-    found = {"search": "toy", "pick": "evolved"}
-    recipe = small(backbone="searched", backbone_options=found, weights="searched")
-    save(tmp_path / "data/models/toy", recipe, folds=2, options=options)
+    options = projects.searched(tmp_path)
     cut_out(tmp_path)
     finish.main("toy", "pruned_50")
     model = tmp_path / "data/models/toy-pruned_50"
-    assert artifacts.read_json(model / "recipe.json")["backbone_options"] == found
+    shared = {"search": "toy", "pick": "evolved"}
+    assert artifacts.read_json(model / "recipe.json")["backbone_options"] == shared
     assert [models.load(model, fold).recipe.backbone_options for fold in range(2)] == options
     metrics = artifacts.read_json(tmp_path / "reports/finish/toy-pruned_50/metrics.json")
     macs = [fold["macs"] for fold in metrics["folds"]]
