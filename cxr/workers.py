@@ -12,6 +12,7 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +25,7 @@ Result = TypeVar("Result")
 
 LOSSES = 3
 """So many lost workers in a row, with nothing finished in between, end the work."""
+_LOOK_S = 1.0
 
 
 def count() -> int:
@@ -119,7 +121,24 @@ def _attempt(
 def _exact(function: Callable[[Item], Result], number: int, item: Item) -> tuple[int, Result]:
     """Refuse to work in a process that did not inherit the pins."""
     numerics.enter()
+    _end_with_starter()
     return number, function(item)
+
+
+@functools.cache
+def _end_with_starter() -> None:
+    """Let this worker end when the process that started it has: killed, that tells no worker.
+
+    It would finish its item first, half an hour of a core perhaps, for nobody, beside the next run.
+    """
+    starter = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == starter:
+            threading.Event().wait(_LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end with starter", daemon=True).start()
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 Writes studies/<name>/assignments.csv from data/splits.csv: each image that has a part, and its part
 in each fold; no group, which would name a patient. Whoever commits it publishes the images' names:
-of private data use ids that say nothing. Prints the lines for study.yaml that take the file up.
+of private data use ids that say nothing. Prints the lines for study.yaml that take the file up. Of a
+study that grows by itself, which its pinned.yaml tells, the file only grows, and `pin` names it there.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import csv
 import hashlib
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows import files, pipeline, study
+from flows.repository import HERE
 
 SPLITS = Path("data/splits.csv")
 STAGE = "split"
@@ -48,19 +51,31 @@ def moved(before: Parts, after: Parts) -> list[str]:
     )
 
 
-def write(name: str) -> str:
-    """Write the file and return its sha256; raise ValueError where it would not be the study's split."""
-    if study.PARAMS_FILE.read_text(encoding="utf-8") != study.text(name):
+def grown(before: Parts, after: Parts) -> Parts:
+    """Return all that ever had a part: what is gone or left out keeps it, should it come back."""
+    result = before | after
+    for image in before.keys() & after.keys():
+        pairs = zip(before[image], after[image], strict=True)
+        result[image] = tuple(old if new == EXCLUDED else new for old, new in pairs)
+    return result
+
+
+def write(name: str, *, root: Path = HERE) -> str:
+    """Write the file of the study in the checkout `root` and return its sha256.
+
+    Raises ValueError where it would not be the study's split, or would move an image.
+    """
+    if (root / study.PARAMS_FILE).read_text(encoding="utf-8") != study.text(name, root=root):
         raise ValueError(
             f"params.yaml is not the study {name}: run `make study STUDY={name}` and "
             f"`make repro TARGET={STAGE}`"
         )
-    stages = pipeline.stages()
+    stages = pipeline.stages(root)
     before = stages[: stages.index(STAGE) + 1]
-    if outdated := [stage for stage in pipeline.status() if stage in before]:
+    if outdated := [stage for stage in pipeline.status(root) if stage in before]:
         raise ValueError(f"not up to date: {', '.join(outdated)}; run `make repro TARGET={STAGE}`")
-    folds, parts = parse(SPLITS.read_text(encoding="utf-8"))
-    target = path(name)
+    folds, parts = parse((root / SPLITS).read_text(encoding="utf-8"))
+    target = root / path(name)
     if target.exists():
         _, old = parse(target.read_text(encoding="utf-8"))
         if lost := moved(old, parts):
@@ -68,12 +83,25 @@ def write(name: str) -> str:
                 f"{len(lost)} images of {target} stand elsewhere in {SPLITS}, first {lost[0]!r}: "
                 f"let split.assignments of the study name that file, or delete it to start anew"
             )
+        if (target.parent / study.PINNED).exists():
+            parts = grown(old, parts)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["image", *folds])
     writer.writerows([image, *parts[image]] for image in sorted(parts))
     files.write(target, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue().encode()).hexdigest()
+
+
+def pin(name: str, *, frozen: Sequence[str] = ("test",), root: Path = HERE) -> list[str]:
+    """Keep the split of the study, let its pinned.yaml name the file, and write its params.yaml.
+
+    Returns what changed in params.yaml, one line per key; raises ValueError as `write` does.
+    """
+    sha256 = write(name, root=root)
+    assignments = {"file": path(name).as_posix(), "sha256": sha256}
+    pins = {"split.assignments": assignments, "split.frozen": list(frozen)}
+    return study.pin(name, pins, root=root)
 
 
 def main() -> None:

@@ -9,6 +9,10 @@ so composing twice changes nothing.
 
 A study whose `base` names another one starts from that study's changes: the honest protocol beside
 the published one, say, in three lines.
+
+`pinned.yaml` beside study.yaml holds what machines keep of a study that grows: which file says where
+each image stands, and which arrival is the newest. It goes before study.yaml and says nothing else;
+who takes up a study as a base does not take up its pins.
 """
 
 from __future__ import annotations
@@ -24,25 +28,30 @@ from ruamel.yaml import YAML, YAMLError
 
 from flows import files, layout
 from flows.layout import BASE
+from flows.repository import HERE
 
 STUDIES = Path("studies")
 PARAMS_FILE = Path("params.yaml")
+PINNED = "pinned.yaml"
+PINS = ("validate.arrival", "split.assignments", "split.frozen")
+"""All that PINNED may say."""
 _LISTS = ("runs", "searched")  # what may name the recipes of the table beside it, in this order
 _FINISH, _PRUNE = "finish", "prune"  # the recipes of the one are named by the runs of the other
 
 
-def known() -> list[str]:
-    """List the studies, sorted."""
-    return sorted(path.parent.name for path in STUDIES.glob("*/study.yaml"))
+def known(root: Path = HERE) -> list[str]:
+    """List the studies of a checkout, sorted."""
+    return sorted(path.parent.name for path in (root / STUDIES).glob("*/study.yaml"))
 
 
-def compose(name: str) -> dict[str, Any]:
+def compose(name: str, *, root: Path = HERE) -> dict[str, Any]:
     """Return the complete parameters of the study `name`; raise ValueError that lists every fault."""
-    if name not in known():
-        raise ValueError(f"unknown study {name!r}: known are {', '.join(known()) or 'none'}")
-    defaults = _read(STUDIES / "defaults.yaml")
+    if name not in (names := known(root)):
+        raise ValueError(f"unknown study {name!r}: known are {', '.join(names) or 'none'}")
+    defaults = _read(root / STUDIES / "defaults.yaml")
     faults: list[str] = []
-    tree = _merge(defaults, _changes(name, defaults), "", faults)
+    changed = _stack(_changes(name, defaults, root), _pinned(name, root), defaults)
+    tree = _merge(defaults, changed, "", faults)
     _name_finished(tree, faults)
     if faults:
         where = STUDIES / name / "study.yaml"
@@ -50,27 +59,61 @@ def compose(name: str) -> dict[str, Any]:
     return {"study": name, **tree}
 
 
-def _changes(name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _changes(name: str, defaults: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """Return what the study `name` changes, stacked upon what its base does."""
-    own = _said(name)
+    own = _said(name, root)
     base = own.pop("base", None)
     if base is None:
         return own
     where = STUDIES / name / "study.yaml"
-    if base not in known() or base == name:
-        others = ", ".join(other for other in known() if other != name)
-        raise ValueError(f"{where}: base {base!r} is no other study: known are {others}")
-    under = _said(base)
+    others = [other for other in known(root) if other != name]
+    if base not in others:
+        raise ValueError(f"{where}: base {base!r} is no other study: known are {', '.join(others)}")
+    under = _said(base, root)
     if "base" in under:
         raise ValueError(f"{where}: base {base} has a base itself: name {under['base']} here")
     return _stack(under, own, defaults)
 
 
-def _said(name: str) -> dict[str, Any]:
+def _said(name: str, root: Path) -> dict[str, Any]:
     """Return what a study's own file says, without the words for people."""
-    tree = _read(STUDIES / name / "study.yaml")
+    tree = _read(root / STUDIES / name / "study.yaml")
     tree.pop("about", None)
     return tree
+
+
+def _pinned(name: str, root: Path) -> dict[str, Any]:
+    """Return what a study's PINNED says, nothing without one; raise ValueError for anything but pins."""
+    path = root / STUDIES / name / PINNED
+    if not path.exists():
+        return {}
+    tree = _read(path)
+    said = [
+        f"{section}.{key}" if key else section
+        for section, content in tree.items()
+        for key in (content if isinstance(content, Mapping) else [""])
+    ]
+    if strange := [key for key in said if key not in PINS]:
+        raise ValueError(
+            f"{path} says {', '.join(strange)}, but it is for machines and holds {', '.join(PINS)} "
+            f"only: move the rest to {STUDIES / name / 'study.yaml'}"
+        )
+    return tree
+
+
+def pin(name: str, pins: Mapping[str, Any], *, root: Path = HERE) -> list[str]:
+    """Add `pins`, {one of PINS: value}, to those of a study and write its params.yaml, as `write` does."""
+    tree = _pinned(name, root)
+    for key, value in pins.items():
+        if key not in PINS:
+            raise ValueError(f"{key!r} can't be pinned: only {', '.join(PINS)} can")
+        section, _, last = key.partition(".")
+        tree.setdefault(section, {})[last] = value
+    tree = {section: dict(sorted(content.items())) for section, content in sorted(tree.items())}
+    head = f"# Written by machines, which write it anew: your own words belong into study.yaml of {name}.\n"
+    content = layout.text(tree, head, comments=root / STUDIES / "defaults.yaml")
+    files.write(root / STUDIES / name / PINNED, content)
+    return write(name, root=root)
 
 
 def _stack(under: Mapping[str, Any], over: Mapping[str, Any], form: Any) -> dict[str, Any]:
@@ -84,22 +127,25 @@ def _stack(under: Mapping[str, Any], over: Mapping[str, Any], form: Any) -> dict
     return result
 
 
-def text(name: str) -> str:
+def text(name: str, *, root: Path = HERE) -> str:
     """Return params.yaml of the study `name`, byte for byte as `write` writes it."""
+    own = f"# studies/{name}/study.yaml"
+    if (root / STUDIES / name / PINNED).exists():
+        own += f", before which goes studies/{name}/{PINNED}"
     head = (
         f"# Written by `make study STUDY={name}` from studies/defaults.yaml and\n"
-        f"# studies/{name}/study.yaml. Change numbers here to try them, there to keep them.\n"
+        f"{own}. Change numbers here to try them, there to keep them.\n"
     )
-    return layout.text(compose(name), head, comments=STUDIES / "defaults.yaml")
+    return layout.text(compose(name, root=root), head, comments=root / STUDIES / "defaults.yaml")
 
 
-def write(name: str) -> list[str]:
+def write(name: str, *, root: Path = HERE) -> list[str]:
     """Write params.yaml for the study `name`; return what changed, one line per key."""
-    content, after = text(name), compose(name)
-    exists = PARAMS_FILE.exists()
-    lines = changes(_read(PARAMS_FILE), after) if exists else [f"{PARAMS_FILE}: new, study {name}"]
-    if not exists or PARAMS_FILE.read_text(encoding="utf-8") != content:
-        files.write(PARAMS_FILE, content)
+    content, after, path = text(name, root=root), compose(name, root=root), root / PARAMS_FILE
+    exists = path.exists()
+    lines = changes(_read(path), after) if exists else [f"{PARAMS_FILE}: new, study {name}"]
+    if not exists or path.read_text(encoding="utf-8") != content:
+        files.write(path, content)
     return lines
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from cxr.checks._arrival import Arrival
+
 MANIFEST = Path("data/manifest.csv")
 REPORTS = Path("reports/validate")
 
@@ -38,7 +40,7 @@ class NearDuplicates:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A manifest that the data are compared with, bound to its content."""
+    """A table that the data are compared with, bound to its content."""
 
     file: str
     """path under the project"""
@@ -56,6 +58,15 @@ class Params:
     """when two images count as the same X-ray"""
     reference: Reference | None
     """null, or the manifest of the data that a model was made for: drift from it is a finding"""
+    arrival: str | None
+    """null, or data set and folder of the newest arrival (table/2027-03), held against all other images"""
+
+    def __post_init__(self) -> None:
+        dataset, _, folder = (self.arrival or "").partition("/")
+        if self.arrival is not None and (not dataset or not folder or folder.endswith("/")):
+            raise ValueError(
+                f"arrival must be a data set and a folder in it, as table/2027-03, not {self.arrival!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +89,7 @@ def validate(
     evidence: Mapping[str, Any],
     rules: Callable[[], list[dict[str, Any]]] | None = None,
 ) -> Found:
-    """Run all checks; `evidence`: thumbnails, aligned with the rows, gaps, reference and seed.
+    """Run all checks; `evidence`: thumbnails, aligned with the rows, gaps, reference, arrival, seed.
 
     `rules` gives what `results` of cxr/checks/table_rule.py does, where that is worked elsewhere.
     Raises ValueError if `accepted` names no critical check or gives no reason.
@@ -201,16 +212,40 @@ def _evidence(images: int, settings: Params, *, seed: int) -> dict[str, Any]:
         )
     reference = None
     if settings.reference is not None:
-        file = Path(settings.reference.file)
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        if digest != settings.reference.sha256:
-            raise ValueError(
-                f"{file} has sha256 {digest}, validate.reference.sha256 says "
-                f"{settings.reference.sha256}: take the file meant, or write its sha256"
-            )
-        reference = manifests.read(file)
+        reference = manifests.read(_bound(settings.reference, "validate.reference"))
+    arrival = None if settings.arrival is None else _arrival(settings.arrival)
     gaps = artifacts.read_csv(Path("data/gaps.csv"), dtype=str, keep_default_na=False)
-    return {"thumbnails": thumbnails, "gaps": gaps, "reference": reference, "seed": seed}
+    return {"thumbnails": thumbnails, "gaps": gaps, "reference": reference, "arrival": arrival,
+            "seed": seed}  # fmt: skip
+
+
+def _bound(named: Reference, key: str) -> Path:
+    """Return the path of a file that a parameter names, if it is the one that it speaks of."""
+    file = Path(named.file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if digest != named.sha256:
+        raise ValueError(
+            f"{file} has sha256 {digest}, {key}.sha256 says {named.sha256}: take the file meant, or "
+            "write its sha256"
+        )
+    return file
+
+
+def _arrival(folder: str) -> Arrival:
+    """Return the newest arrival, with what split will keep it apart from."""
+    from cxr import artifacts, params
+    from cxr.checks._arrival import Arrival
+
+    key, frozen = "split.assignments", frozenset[str]()
+    if (named := params.value("split.assignments")) is not None:
+        file = _bound(params.build(Reference, named, where=key), key)
+        parts = artifacts.read_csv(file, dtype=str, keep_default_na=False)
+        is_frozen = parts.filter(regex="^fold_").isin(params.value("split.frozen")).any(axis=1)
+        frozen = frozenset(parts["image"][is_frozen])
+    return Arrival(
+        folder=folder, frozen=frozen, by_patient=params.value("split.protocol") == "by_patient",
+        near_duplicates=params.value("split.near_duplicates"),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

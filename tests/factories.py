@@ -93,5 +93,6 @@ def evidence(manifest: pd.DataFrame) -> dict[str, Any]:
         "gaps": gaps(),
         "pairs": pairs(),
         "reference": None,
+        "arrival": None,
         "seed": 0,
     }

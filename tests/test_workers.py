@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +113,35 @@ def always_kills(work: tuple[int, str]) -> int:
         (Path(folder) / f"{os.getpid()}").touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return index
+
+
+def stay(work: tuple[int, str]) -> None:
+    _, folder = work
+    (Path(folder) / f"{os.getpid()}").touch()
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_process_that_started_them(
+    clean_environment: dict[str, str], tmp_path: Path, how: signal.Signals
+) -> None:
+    program = (
+        "from cxr import workers; from tests.test_workers import stay;"
+        f"workers.run(stay, [(index, {str(tmp_path)!r}) for index in range(4)], words='staying')"
+    )
+    environment = {**clean_environment, **numerics.PINS, "CXR_WORKERS": "2"}
+    starter = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    starter.send_signal(how)
+    starter.wait()
+    pids = [path.name for path in tmp_path.iterdir()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 30
+    while alive := [pid for pid in pids if Path("/proc", pid).exists()]:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.1)
 
 
 def leave(index: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import pandas as pd
 
@@ -13,18 +14,21 @@ _NO_FINDING = ("none", "no_finding", "no_findings")
 
 
 def read(
-    rows: pd.DataFrame, faults: list[tuple[int, str]], *, where: str, hint: str
+    rows: pd.DataFrame,
+    faults: list[tuple[int, str]],
+    *,
+    where: str,
+    hint: str,
+    also: Collection[str] = (),
 ) -> pd.DataFrame:
     """Return the columns label:<name>, 1.0, 0.0 or NaN, from whichever form the table has.
 
-    Faulty cells are added to `faults` with their line; a table without labels is a ValueError.
+    `also` are labels of other tables of the set, which the column `label` says are absent where it
+    does not name them. Faulty cells are added to `faults` with their line; a table without labels
+    is a ValueError.
     """
     header = f"row 1, its header, has {', '.join(map(repr, rows.columns))}"
-    wide = {
-        name: PREFIX + _cells.label_name(name.removeprefix(PREFIX))
-        for name in rows.columns
-        if name.startswith(PREFIX)
-    }
+    wide = _wide(rows)
     if bool(wide) == ("label" in rows.columns):
         raise ValueError(
             f"{where} has {'both label and' if wide else 'neither label nor'} label:<name> columns "
@@ -36,9 +40,25 @@ def read(
             "give each label a name of its own"
         )
     if not wide:
-        return _from_names(rows, faults, where, hint)
+        return _from_names(rows, faults, where, hint, also)
     truths = {to: _cells.column(rows, name, _truth, faults) for name, to in wide.items()}
     return pd.DataFrame(truths, rows.index, dtype=float)
+
+
+def named(rows: pd.DataFrame) -> frozenset[str]:
+    """Return the labels that a table knows, in either form; faulty cells name none."""
+    if wide := _wide(rows):
+        return frozenset(name.removeprefix(PREFIX) for name in wide.values())
+    return frozenset().union(*filter(None, _cells.column(rows, "label", _names, [])))
+
+
+def _wide(rows: pd.DataFrame) -> dict[str, str]:
+    """Return the columns that hold a label each, with the names that they get."""
+    return {
+        name: PREFIX + _cells.label_name(name.removeprefix(PREFIX))
+        for name in rows.columns
+        if name.startswith(PREFIX)
+    }
 
 
 def _truth(text: str) -> float:
@@ -50,15 +70,19 @@ def _truth(text: str) -> float:
 
 
 def _from_names(
-    rows: pd.DataFrame, faults: list[tuple[int, str]], where: str, hint: str
+    rows: pd.DataFrame,
+    faults: list[tuple[int, str]],
+    where: str,
+    hint: str,
+    also: Collection[str],
 ) -> pd.DataFrame:
-    """Return a column per name that stands in the column `label`, sorted."""
-    named = _cells.column(rows, "label", _names, faults)
-    names = sorted(frozenset().union(*filter(None, named)))
+    """Return a column per name that stands in the column `label` or in `also`, sorted."""
+    found_I = _cells.column(rows, "label", _names, faults)
+    names = sorted(frozenset(also).union(*filter(None, found_I)))
     if not names and not faults:
         raise ValueError(f"{where} names no label in any row: {hint}")
     truths = {
-        PREFIX + name: [math.nan if found is None else float(name in found) for found in named]
+        PREFIX + name: [math.nan if found is None else float(name in found) for found in found_I]
         for name in names
     }
     return pd.DataFrame(truths, rows.index, dtype=float)

@@ -113,7 +113,7 @@ def test_validate_finds_it(bad, project):
 seed: 1
 ingest: {{datasets: [{bad.dataset}]}}
 merge: {{labels: {{{labels}}}, unmapped: leave_out, masks: false, leave_out_sources: [], sample: null}}
-validate: {{accepted: {{}}, near_duplicates: {{correlation: 0.99}}, reference: null}}
+validate: {{accepted: {{}}, near_duplicates: {{correlation: 0.99}}, reference: null, arrival: null}}
 """)  # fmt: skip
     merge.main()
     try:

@@ -18,7 +18,7 @@ from cxr import plugins
 from tests import factories
 
 NAMES = plugins.names("checks")
-EVIDENCE = {"gaps", "pairs", "reference", "seed", "thumbnails"}
+EVIDENCE = {"arrival", "gaps", "pairs", "reference", "seed", "thumbnails"}
 
 
 @pytest.fixture(params=NAMES)

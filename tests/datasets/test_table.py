@@ -185,3 +185,107 @@ def test_all_faulty_rows_are_told_at_once(tmp_path):
 def test_faulty_header_is_named(tmp_path, text, message):
     with pytest.raises(ValueError, match=f"table: .*labels.csv.*{message}"):
         read(tmp_path, text)
+
+
+def arrived(root, folder, text, *, files=()):
+    """Write an arrival's table and empty files beside it."""
+    for name in files:
+        (root / folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / folder / name).write_bytes(b"")
+    (root / folder).mkdir(exist_ok=True)
+    (root / folder / "labels.csv").write_text(text)
+
+
+def test_arrivals_are_read_with_the_table_at_the_top(tmp_path):
+    (tmp_path / "labels.csv").write_text("path,label,patient\n1.png,a,p1\n2.png,none,p2\n")
+    arrived(tmp_path, "2027-03", "path,label\ni/3.png,b\ni/4.png,a|b\n", files=["i/3.png"])
+    arrived(tmp_path, "2027-01", "image,label,patient\n./1.png,,p1\n", files=["1.png"])
+    result = table.read(tmp_path)
+    assert result["image"].tolist() == [
+        "1.png", "2.png", "2027-01/1.png", "2027-03/i/3.png", "2027-03/i/4.png"
+    ]  # fmt: skip
+    assert result["patient"].tolist() == ["p1", "p2", "p1", "", ""]
+    assert same(labels(result), {"a": [1, 0, np.nan, 0, 1], "b": [0, 0, np.nan, 1, 1]})
+    assert result.index.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_arrivals_need_no_table_at_the_top(tmp_path):
+    for folder, label in (("one", "a"), ("two", "b")):
+        arrived(tmp_path, folder, f"path,label\nx.png,{label}\n", files=["x.png"])
+    result = table.read(tmp_path)
+    assert result["image"].tolist() == ["one/x.png", "two/x.png"]
+    assert same(labels(result), {"a": [1, 0], "b": [0, 1]})
+
+
+def test_a_first_arrival_is_read_from_its_folder_on(tmp_path):
+    arrived(tmp_path, "one", "path,label\nx.png,a\ngone.png,b\n", files=["x.png"])
+    assert table.read(tmp_path)["image"].tolist() == ["one/x.png", "one/gone.png"]
+
+
+def test_an_only_table_in_a_folder_may_name_its_images_from_the_top_on(tmp_path):
+    """As it always could; beside others it must speak of its own folder."""
+    text = "path,label\none/x.png,a\none/gone.png,b\n"
+    arrived(tmp_path, "one", text, files=["x.png"])
+    assert table.read(tmp_path)["image"].tolist() == ["one/x.png", "one/gone.png"]
+    arrived(tmp_path, "two", "path,label\nx.png,a\n", files=["x.png"])
+    words = "one/labels.csv lists 2 images, of which not one is in .*one: bring them, and write"
+    with pytest.raises(ValueError, match=words):
+        table.read(tmp_path)
+
+
+def test_images_of_an_arrival_may_lie_in_an_archive_packed_or_as_it_came(tmp_path):
+    text = "path,label\nset.zip/a/1.png,x\nloose/2.png,y\n"
+    arrived(tmp_path, "one", text)
+    for name, member in (("set.zip", "a/1.png"), ("images-001.zip", "loose/2.png")):
+        with zipfile.ZipFile(tmp_path / "one" / name, "w") as file:
+            file.writestr(member, b"")
+    result = table.read(tmp_path)
+    assert result["image"].tolist() == ["one/set.zip/a/1.png", "one/images-001.zip/loose/2.png"]
+    assert set(result["image"]) <= set(archives.members(tmp_path))
+
+
+def test_a_label_that_another_table_has_is_unknown_where_each_label_has_a_column(tmp_path):
+    arrived(tmp_path, "one", "path,label:a,label:b\n1.png,1,0\n", files=["1.png"])
+    arrived(tmp_path, "two", "path,label:c,label:a\n1.png,0,1\n", files=["1.png"])
+    arrived(tmp_path, "zero", "path,label\n1.png,none\n2.png,d\n", files=["1.png"])
+    nan = np.nan
+    assert same(labels(table.read(tmp_path)), {
+        "a": [1, 1, 0, 0], "b": [0, nan, 0, 0], "c": [nan, 0, 0, 0], "d": [nan, nan, 0, 1],
+    })  # fmt: skip
+
+
+def test_faulty_rows_of_an_arrival_are_named_with_its_file(tmp_path):
+    arrived(tmp_path, "one", "path,label\n1.png,a\n", files=["1.png"])
+    arrived(tmp_path, "two", "path,label,sex\n../one/1.png,a,Q\n", files=["1.png"])
+    words = r"two/labels.csv has 2 faulty rows: row 2: path '../one/1.png' leaves .*; row 2: sex"
+    with pytest.raises(ValueError, match=words):
+        table.read(tmp_path)
+
+
+def test_an_image_that_two_tables_list_is_refused(tmp_path):
+    (tmp_path / "labels.csv").write_text("path,label\n0.png,a\none/1.png,a\none/2.png,b\n")
+    text = "path,label\n3.png,a\n2.png,b\n1.png,a\n"
+    arrived(tmp_path, "one", text, files=["1.png", "2.png", "3.png"])
+    words = (
+        "one/labels.csv has 2 faulty rows: row 3: one/2.png stands in row 4 of labels.csv already; "
+        "row 4: one/1.png stands in row 3 of labels.csv already. Cure: keep each image in one"
+    )
+    with pytest.raises(ValueError, match=words):
+        table.read(tmp_path)
+
+
+def test_an_arrival_has_one_table(tmp_path):
+    arrived(tmp_path, "one", "path,label\n1.png,a\n", files=["1.png", "notes.csv"])
+    assert len(table.read(tmp_path)) == 1
+    (tmp_path / "one" / "labels.csv.gz").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"one has 2 CSV files .*and keep it once"):
+        table.read(tmp_path)
+
+
+def test_other_tables_at_the_top_are_told_apart_as_without_arrivals(tmp_path):
+    arrived(tmp_path, "one", "path,label\n1.png,a\n", files=["1.png"])
+    (tmp_path / "list.csv").write_text("path,label\n0.png,b\n")
+    assert table.read(tmp_path)["image"].tolist() == ["0.png", "one/1.png"]
+    (tmp_path / "more.csv").write_text("")
+    with pytest.raises(ValueError, match=r"2 CSV files \(list.csv, more.csv\): name the one"):
+        table.read(tmp_path)

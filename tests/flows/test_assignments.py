@@ -21,9 +21,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Path(path).parent.mkdir(exist_ok=True)
         Path(path).write_text(text)
     Path("studies/toy").mkdir(parents=True)
-    monkeypatch.setattr(study, "text", lambda name: f"study: {name}\n")
-    monkeypatch.setattr(pipeline, "stages", lambda: ["ingest@x", "merge", "split", "compare"])
-    monkeypatch.setattr(pipeline, "status", lambda: {"compare": ["changed"]})
+    monkeypatch.setattr(study, "text", lambda name, **_: f"study: {name}\n")
+    monkeypatch.setattr(pipeline, "stages", lambda _: ["ingest@x", "merge", "split", "compare"])
+    monkeypatch.setattr(pipeline, "status", lambda _: {"compare": ["changed"]})
     monkeypatch.setattr(sys, "argv", ["assignments", "toy"])
     return tmp_path
 
@@ -67,7 +67,7 @@ def test_a_split_that_moves_an_image_is_refused(project, text, capsys):
 
 
 def test_another_study_or_an_outdated_split_is_refused(project, capsys, monkeypatch):
-    monkeypatch.setattr(pipeline, "status", lambda: {"merge": [], "compare": []})
+    monkeypatch.setattr(pipeline, "status", lambda _: {"merge": [], "compare": []})
     with pytest.raises(SystemExit):
         assignments.main()
     assert "not up to date: merge; run `make repro TARGET=split`" in capsys.readouterr().err
@@ -76,3 +76,42 @@ def test_another_study_or_an_outdated_split_is_refused(project, capsys, monkeypa
         assignments.main()
     assert "params.yaml is not the study toy: run `make study STUDY=toy`" in capsys.readouterr().err
     assert not Path("studies/toy/assignments.csv").exists()
+
+
+@pytest.fixture
+def elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same project, in which nobody stands; studies are composed as ever."""
+    monkeypatch.undo()
+    monkeypatch.setattr(pipeline, "stages", lambda _: ["split"])
+    monkeypatch.setattr(pipeline, "status", lambda _: {})
+    (project / "studies/defaults.yaml").write_text("split: {assignments: null, frozen: [test]}\n")
+    (project / "studies/toy/study.yaml").write_text("")
+    study.write("toy", root=project)
+    return project
+
+
+def test_what_is_pinned_grows_and_keeps_what_is_gone(elsewhere):
+    assert assignments.pin("toy", root=elsewhere) == ["split.assignments: null → 2 keys"]
+    text = SPLITS.replace("c,q,test,excluded", "d,q,val,test").replace("a,p,train", "a,p,excluded")
+    (elsewhere / "data/splits.csv").write_text(text)
+    assignments.pin("toy", root=elsewhere)
+    content = (elsewhere / "studies/toy/assignments.csv").read_bytes()
+    assert content == b"image,fold_0,fold_1\na,train,test\nc,test,excluded\nd,val,test\n"
+    bound = {
+        "file": "studies/toy/assignments.csv",
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    composed = study.compose("toy", root=elsewhere)
+    assert composed["split"] == {"assignments": bound, "frozen": ["test"]}
+    assert study.parse((elsewhere / "params.yaml").read_text()) == composed
+
+
+def test_what_was_pinned_never_moves_though_it_was_gone(elsewhere):
+    for text in (SPLITS, SPLITS.replace("a,p,train,test\n", "")):
+        (elsewhere / "data/splits.csv").write_text(text)
+        assignments.pin("toy", root=elsewhere)
+    (elsewhere / "data/splits.csv").write_text(SPLITS.replace("a,p,train", "a,p,val"))
+    before = (elsewhere / "studies/toy/pinned.yaml").read_bytes()
+    with pytest.raises(ValueError, match=r"1 images of .*assignments.csv stand elsewhere .* 'a'"):
+        assignments.pin("toy", root=elsewhere)
+    assert (elsewhere / "studies/toy/pinned.yaml").read_bytes() == before

@@ -317,3 +317,103 @@ def test_a_base_is_another_study_without_a_base(compose, base, words):
         Path("studies", name, "study.yaml").write_text(text)
     with pytest.raises(ValueError, match=words):
         compose(f"base: {base}\n")
+
+
+PINNABLE = DEFAULTS.replace(
+    "accepted: {} # finding: reason", "accepted: {}\n  arrival: null # or its folder"
+)
+PINNABLE += """
+split:
+  assignments: null # {file, sha256}
+  frozen: [test] # parts
+  folds: 1
+"""
+
+
+@pytest.fixture
+def pinnable(compose):
+    """Return `compose` where the defaults have what can be pinned."""
+    Path("studies/defaults.yaml").write_text(PINNABLE)
+    return compose
+
+
+def test_pins_go_before_what_the_study_says(pinnable):
+    pinnable("split: {frozen: [], folds: 3}\nvalidate: {accepted: {blur: known}}\n")
+    bound = {"file": "studies/demo/assignments.csv", "sha256": "0" * 64}
+    assert study.pin("demo", {"split.frozen": ["test", "val"], "split.assignments": bound}) == [
+        "params.yaml: new, study demo"
+    ]
+    assert study.pin("demo", {"validate.arrival": "table/2027-03"}) == [
+        "validate.arrival: null → table/2027-03"
+    ]
+    assert study.compose("demo")["split"] == {
+        "assignments": bound, "frozen": ["test", "val"], "folds": 3
+    }  # fmt: skip
+    assert study.compose("demo")["validate"] == {
+        "accepted": {"blur": "known"}, "arrival": "table/2027-03"
+    }  # fmt: skip
+    text = Path("studies/demo/pinned.yaml").read_text()
+    assert text.startswith("# Written by machines")
+    assert study.parse(text) == {
+        "split": {"assignments": bound, "frozen": ["test", "val"]},
+        "validate": {"arrival": "table/2027-03"},
+    }
+
+
+def test_the_same_pins_give_the_same_bytes_and_params_yaml_names_them(pinnable):
+    pinnable("")
+    study.write("demo")
+    assert study.PINNED not in Path("params.yaml").read_text()
+    contents = []
+    for _ in range(2):
+        study.pin("demo", {"validate.arrival": "table/1"})
+        contents.append(Path("studies/demo/pinned.yaml").read_bytes())
+    assert contents[0] == contents[1]
+    assert "before which goes studies/demo/pinned.yaml. Change" in Path("params.yaml").read_text()
+    assert study.write("demo") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "strange"),
+    [
+        ("split: {frozen: [test], folds: 5}\n", "split.folds"),
+        ("seed: 6\n", "seed"),
+        ("split: null\n", "split"),
+        ("base: other\nabout: words\n", "base, about"),
+    ],
+)
+def test_pinned_yaml_says_nothing_but_pins(pinnable, text, strange):
+    Path("studies/demo/pinned.yaml").write_text(text)
+    words = f"studies/demo/pinned.yaml says {strange}, but it is for machines and holds validate"
+    with pytest.raises(ValueError, match=words):
+        pinnable("")
+
+
+def test_an_unknown_pin_is_refused_and_nothing_is_written(pinnable):
+    pinnable("")
+    with pytest.raises(ValueError, match=r"'seed' can't be pinned: only validate\.arrival, split"):
+        study.pin("demo", {"seed": 3})
+    assert not Path("studies/demo/pinned.yaml").exists()
+
+
+def test_a_base_keeps_its_pins(pinnable):
+    pinnable("")
+    study.pin("demo", {"validate.arrival": "table/1"})
+    Path("studies/other").mkdir()
+    Path("studies/other/study.yaml").write_text("base: demo\n")
+    assert study.compose("other")["validate"]["arrival"] is None
+
+
+def test_studies_of_another_checkout_are_composed_and_written_there(
+    pinnable, tmp_path, monkeypatch
+):
+    pinnable("seed: 9\n")
+    here = tmp_path / "elsewhere"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert study.known(tmp_path) == ["demo"] and study.known() == []
+    study.pin("demo", {"validate.arrival": "table/1"}, root=tmp_path)
+    assert study.parse((tmp_path / "params.yaml").read_text()) == study.compose(
+        "demo", root=tmp_path
+    )
+    assert not list(here.iterdir())

@@ -16,6 +16,7 @@ from cxr import manifest as manifests
 from cxr.report import findings
 from stages import validate
 from tests import factories
+from tests.checks import arriving
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = Path("reports/validate")
@@ -27,7 +28,7 @@ WHY = "one file is broken at its source"
 
 def settings(**accepted: str) -> validate.Params:
     near = validate.NearDuplicates(correlation=0.99)
-    return validate.Params(accepted=accepted, near_duplicates=near, reference=None)
+    return validate.Params(accepted=accepted, near_duplicates=near, reference=None, arrival=None)
 
 
 def found(
@@ -48,7 +49,12 @@ def damaged() -> pd.DataFrame:
 
 
 def run(
-    folder: Path, manifest: pd.DataFrame, accepted: str = "{}", reference: str = "null"
+    folder: Path,
+    manifest: pd.DataFrame,
+    accepted: str = "{}",
+    reference: str = "null",
+    arrival: str = "null",
+    split: str = "",
 ) -> subprocess.CompletedProcess[str]:
     manifests.write(folder / "data/manifest.csv", manifest)
     for path, content in (
@@ -59,9 +65,10 @@ def run(
             write = artifacts.write_array if path.endswith(".npy") else artifacts.write_csv
             write(folder / "data" / path, content)
     words = (
-        f"{{accepted: {accepted}, near_duplicates: {{correlation: 0.99}}, reference: {reference}}}"
+        f"{{accepted: {accepted}, near_duplicates: {{correlation: 0.99}}, reference: {reference}, "
+        f"arrival: {arrival}}}"
     )
-    artifacts.write_text(folder / "params.yaml", f"seed: 1\nvalidate: {words}\n")
+    artifacts.write_text(folder / "params.yaml", f"seed: 1\nvalidate: {words}\n{split}")
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "stages.validate"], cwd=folder, capture_output=True,
         text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -247,6 +254,41 @@ def test_thumbnails_of_another_table_are_refused(tmp_path):
     finished = run(tmp_path, factories.manifest(60))
     assert finished.returncode == 1
     assert "expected uint8 (60, 32, 32), a row per image of data/manifest.csv" in finished.stderr
+
+
+def test_the_newest_arrival_is_held_against_the_frozen_part_of_the_division(tmp_path):
+    manifest = arriving.manifest(60, 20)
+    manifest.loc[61, "patient"] = manifest.loc[0, "patient"]
+    parts = manifest[["image"]].assign(fold_0="train")[:60]
+    parts.loc[0, "fold_0"] = "test"
+    artifacts.write_csv(tmp_path / "assignments.csv", parts)
+    right = hashlib.sha256((tmp_path / "assignments.csv").read_bytes()).hexdigest()
+    split = (
+        "split: {protocol: by_patient, near_duplicates: true, frozen: [test], "
+        "assignments: {file: assignments.csv, sha256: %s}}\n"
+    )
+    finished = run(tmp_path, manifest, arrival="toy/new", split=split % right)
+    assert finished.returncode == 0, finished.stderr
+    table = artifacts.read_csv(tmp_path / REPORTS / "plots/findings.csv", keep_default_na=False)
+    known = table[table["finding"] == "arrival_in_frozen_part"]
+    assert known[["severity", "image", "detail"]].to_numpy().tolist() == [
+        [
+            "warning",
+            manifest.loc[61, "image"],
+            "patient toy/000000, of whom is toy/images/000000.png",
+        ]
+    ]
+    finished = run(tmp_path, manifest, arrival="toy/new", split=split % "abc")
+    assert finished.returncode == 1
+    words = f"assignments.csv has sha256 {right}, split.assignments.sha256 says abc: take the file"
+    assert words in finished.stderr
+
+
+@pytest.mark.parametrize("name", ["toy", "toy/", "/new", "toy/new/", ""])
+def test_an_arrival_is_a_data_set_and_a_folder_in_it(name):
+    near = validate.NearDuplicates(correlation=0.99)
+    with pytest.raises(ValueError, match="arrival must be a data set and a folder in it, as table"):
+        validate.Params(accepted={}, near_duplicates=near, reference=None, arrival=name)
 
 
 def test_a_reference_is_read_if_it_is_the_one_meant(tmp_path):

@@ -75,7 +75,7 @@ def test_100_000_clean_rows_take_less_than_a_minute(monkeypatch):
         if name not in ("table_rule", "label_from_borders"):
             timed(plugins.load("checks", name), "find")
     near = validate.NearDuplicates(correlation=0.99)
-    params = validate.Params(accepted={}, near_duplicates=near, reference=None)
+    params = validate.Params(accepted={}, near_duplicates=near, reference=None, arrival=None)
     start = time.perf_counter()
     found = validate.validate(manifest, params, evidence)
     whole = time.perf_counter() - start
