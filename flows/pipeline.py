@@ -1,8 +1,9 @@
-"""pipeline: the one module that knows DVC; the others see names of stages, outcomes and lock entries.
+"""pipeline: what DVC runs; the others see names of stages, outcomes and lock entries.
 
-DVC runs as a program of `flows.processes`, so that ending it ends the stage too. A lock held by
-another DVC and a failed stage have the same exit code, 255: only the text tells them apart. `python -m flows.pipeline` is the heart of
-`make repro`: forget what is no longer listed, run what is out of date, order the lock file.
+What DVC keeps is the business of flows/store.py and flows/cache.py. DVC runs as a program of
+`flows.processes`, so that ending it ends the stage too. A lock held by another DVC and a failed stage
+have the same exit code, 255: only the text tells them apart. `python -m flows.pipeline` is the heart
+of `make repro`: forget what is no longer listed, run what is out of date, order the lock file.
 """
 
 from __future__ import annotations

@@ -90,3 +90,11 @@ def test_a_preflight_that_fails_says_why(repository: Path) -> None:
     (repository / "stages/__main__.py").write_text("raise SystemExit('params.yaml: no such run')\n")
     with pytest.raises(ValueError, match=r"^params.yaml: no such run$"):
         checkouts.preflight(repository, Path(sys.executable))
+
+
+def test_hooks_of_the_clone_are_not_run(repository: Path) -> None:
+    hook = repository / ".git/hooks/post-checkout"
+    hook.write_text("#!/bin/sh\ntouch hooked\nexit 1\n")
+    hook.chmod(0o755)
+    folder = checkouts.add("one", "HEAD", root=repository)
+    assert not (folder / "hooked").exists() and not (repository / "hooked").exists()

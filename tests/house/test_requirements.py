@@ -22,6 +22,7 @@ DISTRIBUTIONS = {
 NOT_IMPORTED = {
     "onnxscript": "torch.onnx.export translates with it",
     "fastapi": "Prefect's server needs it, and a newer one breaks it",
+    "sqlalchemy": "Prefect's server needs it, and a newer one lets no schedule fire",
     "torchvision": "timm imports it, and its version belongs to torch's",
     "pyyaml": "DVC and Prefect read YAML with it",
     "scikit-learn": "the users name it; the tests hold every metric against it",
