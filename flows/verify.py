@@ -19,7 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import checkouts, pipeline, processes, record, repository, study
+from flows import cache, checkouts, differences, pipeline, processes, record, repository, study
+
+
+class MissingData(ValueError):
+    """Raw data that a claim's stages read are neither in this checkout nor known to DVC here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +46,10 @@ def claim(*, revision: str | None, name: str | None, root: Path = pipeline.HERE)
         params = repository.git("show", f"{commit}:params.yaml", root=root)
         lock = repository.git("show", f"{commit}:{pipeline.LOCK_FILE}", root=root)
         return Claim(commit=commit, params=params, lock=lock, reports=True)
-    if name not in study.known():
+    if revision is None and name not in study.known():
         raise ValueError(f"unknown study {name!r}: known are {', '.join(study.known()) or 'none'}")
     folder = record.folder(name)
-    if not (root / folder / "record.json").exists():
+    if revision is None and not (root / folder / "record.json").exists():
         raise ValueError(f"{folder} holds no record: run `make record STUDY={name}` first")
     texts = {}
     for file in ("record.json", "params.yaml", "dvc.lock"):
@@ -69,12 +73,27 @@ def prepare(clone: Path, claim: Claim, *, root: Path) -> None:
     (clone / "params.yaml").write_text(claim.params, encoding="utf-8")
     (clone / pipeline.LOCK_FILE).write_text(claim.lock, encoding="utf-8")
     for path in _raw(clone, claim.params):
-        if not (root / path).exists():
-            raise ValueError(
+        pointers = _pointers(clone, path)
+        why = cache.bring(list(pointers), clone, of=root) if pointers else ""
+        if pointers and not why:
+            continue
+        if not all((root / name).exists() for name in (path, *pointers.values())):
+            raise MissingData(
                 f"{path} is missing in this checkout: run `make data DATASET={Path(path).parts[2]} "
-                "FROM=<the downloaded folder>`, then verify again"
+                f"FROM=<the downloaded folder>`, then verify again{f' ({why})' if why else ''}"
             )
         _link(root / path, clone / path)
+
+
+def _pointers(clone: Path, path: str) -> dict[Path, str]:
+    """Return {pointer: what it names} of the commit's pointers to this raw data, or to parts of it."""
+    found = sorted((clone / "data/raw").rglob("*.dvc"))
+    names = {pointer: pointer.with_suffix("").relative_to(clone) for pointer in found}
+    return {
+        pointer: name.as_posix()
+        for pointer, name in names.items()
+        if name.is_relative_to(path) or Path(path).is_relative_to(name)
+    }
 
 
 def _raw(clone: Path, params: str) -> list[str]:
@@ -122,96 +141,6 @@ def run(clone: Path, *, python: Path) -> None:
     pipeline.repro(root=clone, python=python, force=True)
 
 
-def differences(clone: Path, claim: Claim, *, root: Path) -> list[str]:
-    """Return a line for each output that is not as claimed, in the order of the stages."""
-    expected = pipeline.parse_lock(claim.lock)
-    found = pipeline.read_lock(clone)
-    changed = repository.changed(root=clone)
-    lines, explained = [], {"params.yaml", pipeline.LOCK_FILE}
-    for stage in pipeline.graph(clone):
-        if stage.name not in expected:
-            lines.append(
-                f"{stage.name}: dvc.lock has no entry for it (run `make repro` and commit)"
-            )
-            continue
-        lines += _outputs(stage, expected[stage.name], found[stage.name], clone, root)
-        for path in changed:
-            if any(_inside(path, out) for out in stage.outs):
-                explained.add(path)
-                line = f"{stage.name}: {path} is not as committed"
-                if claim.reports and not any(_names(other, stage.name, path) for other in lines):
-                    lines.append(line)
-        lines += _inputs(stage.name, expected[stage.name], found[stage.name])
-    known = {stage.name for stage in pipeline.graph(clone)}
-    lines += [
-        f"{name}: dvc.lock has an entry, but no such stage"
-        for name in expected
-        if name not in known
-    ]
-    rest = [path for path in changed if path not in explained and not path.startswith("data/raw/")]
-    if claim.reports:
-        lines += [f"{path} is not as committed, though no stage writes it" for path in rest]
-    return lines
-
-
-def _outputs(
-    stage: pipeline.Stage, expected: dict[str, Any], found: dict[str, Any], clone: Path, root: Path
-) -> Iterator[str]:
-    """Yield a line for each output whose hash is not the recorded one, naming the file in a folder."""
-    recorded = {out["path"]: out for out in expected.get("outs", [])}
-    made = {out["path"]: out for out in found.get("outs", [])}
-    for path in sorted({*recorded, *made}):
-        if recorded.get(path) != made.get(path):
-            old, new = (_hash(entries.get(path)) for entries in (recorded, made))
-            file = _file_in(clone, root, path, old) if ".dir" in old else path
-            yield f"{stage.name}: {file} differs (recorded {old}, made {new})"
-
-
-def _hash(entry: dict[str, Any] | None) -> str:
-    """Say a lock entry's hash and size."""
-    return f"{entry['md5']}, {entry.get('size')} bytes" if entry else "nothing"
-
-
-def _file_in(clone: Path, root: Path, path: str, recorded: str) -> str:
-    """Name the first file in which the folder `path` differs from its recorded listing."""
-    old = pipeline.listing(root, recorded.partition(",")[0])
-    if old is None:
-        return f"{path} (a folder; this checkout's cache lacks the recorded one, so no file can be named)"
-    new = pipeline.tree(clone, path)
-    for inside in sorted({*old, *new}):
-        if old.get(inside) != new.get(inside):
-            return f"{path}/{inside}"
-    return (
-        f"{path} (all files as this checkout's cache has them: the recorded hash itself is altered)"
-    )
-
-
-def _inputs(name: str, expected: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
-    """Yield a line if the recorded entry speaks of other code or parameters than the commit holds."""
-    recorded = {dep["path"]: dep.get("md5") for dep in expected.get("deps", [])}
-    used = {dep["path"]: dep.get("md5") for dep in found.get("deps", [])}
-    stale = [
-        path
-        for path in sorted({*recorded, *used})
-        if recorded.get(path) != used.get(path) and not path.startswith(("data/", "reports/"))
-    ]
-    if expected.get("params") != found.get("params"):
-        stale.append("params.yaml")
-    if expected.get("cmd") != found.get("cmd"):
-        stale.append("dvc.yaml")
-    if stale:
-        yield f"{name}: its lock entry is of another {', '.join(stale)} (run `make repro` and commit)"
-
-
-def _inside(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
-
-
-def _names(line: str, stage: str, path: str) -> bool:
-    """Tell whether a line already names this file of this stage."""
-    return line.startswith(f"{stage}: {path} ")
-
-
 def verify(*, revision: str | None, name: str | None, root: Path = pipeline.HERE) -> str:
     """Prove a revision or a study's record; return the result line, raise ValueError with the differences."""
     start = time.monotonic()
@@ -228,14 +157,14 @@ def verify(*, revision: str | None, name: str | None, root: Path = pipeline.HERE
     try:
         prepare(clone, wanted, root=root)
         run(clone, python=checkouts.interpreter(clone, root=root))
-        lines = differences(clone, wanted, root=root)
+        lines = differences.found(clone, lock=wanted.lock, reports=wanted.reports, root=root)
         if lines:
             head = (
                 f"{len(lines)} differences, in the order of the stages:"
                 if lines[1:]
                 else "1 difference:"
             )
-            raise ValueError("\n".join([head, *lines]))
+            raise ValueError("\n".join([head, *map(str, lines)]))
     except BaseException:
         print(f"verify: the clone is kept in {clone}", file=sys.stderr)
         raise
