@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-train speed latency-table verify doctor flow proof lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-train speed latency-table verify doctor flow serve proof lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -113,6 +113,9 @@ doctor: setup ## is this machine in the byte-identical class?
 
 flow: setup ## run the pipeline as a Prefect flow, stage by stage
 	@$(PYTHON) -m flows.reproduce
+
+serve: setup ## [PORT=<n>]: Prefect's server, worker and deployments on this machine until Ctrl-C
+	@$(PYTHON) -m flows.serve $(if $(PORT),--port "$(PORT)")
 
 proof: setup ## the long proofs: other paths, cores, zones; both studies twice
 	@$(PYTHON) -m pytest tests/proof -m slow -v

@@ -1,0 +1,70 @@
+"""What a server is told at its start; the whole is tested with a real one in test_serve.py."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+import uuid
+
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+class Client:
+    """A client that knows one of our automations already, and runs of a worker that is gone."""
+
+    def __init__(self, runs=()):
+        self.runs, self.created, self.updated, self.set = list(runs), [], {}, {}
+
+    async def read_automations_by_name(self, name):
+        if name != "cxrepro: a flow is late":
+            return []
+        return [types.SimpleNamespace(id="known", enabled=False)]
+
+    async def create_automation(self, automation):
+        self.created.append(automation.name)
+
+    async def update_automation(self, automation_id, automation):
+        self.updated[automation_id] = automation
+
+    async def read_flow_runs(self, *, flow_run_filter, work_pool_filter):
+        assert work_pool_filter.name.any_ == ["cxrepro"]
+        return [run for run in self.runs if run.state.type in flow_run_filter.state.type.any_]
+
+    async def set_flow_run_state(self, flow_run_id, state, *, force):
+        assert force
+        self.set[flow_run_id] = state
+
+
+def test_an_automation_that_is_switched_off_stays_so():
+    from flows import deploy
+
+    client = Client()
+    asyncio.run(deploy.automate(client, [uuid.UUID(int=1)]))
+    assert "cxrepro: a flow failed" in client.created
+    assert "cxrepro: a flow is late" not in client.created
+    assert client.updated["known"].enabled is False
+
+
+def test_what_was_left_behind_is_ended_and_what_had_not_begun_is_tried_again(capsys):
+    from prefect import states
+
+    from flows import deploy
+
+    made = {
+        "begun": states.Running(),
+        "not begun": states.Pending(),
+        "unwanted": states.Cancelling(),
+        "done": states.Completed(),
+        "later": states.Scheduled(),
+    }
+    runs = [types.SimpleNamespace(id=name, name=name, state=state) for name, state in made.items()]
+    client = Client(runs)
+    asyncio.run(deploy.end_left_behind(client))
+    assert {name: state.type.value for name, state in client.set.items()} == {
+        "begun": "CRASHED",
+        "not begun": "SCHEDULED",
+        "unwanted": "CANCELLED",
+    }
+    assert "left behind: begun was Running" in capsys.readouterr().out
