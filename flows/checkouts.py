@@ -1,7 +1,7 @@
 """checkouts: other checkouts of this repository, so that nobody's own is touched.
 
 A worktree of git with the cache of DVC that this checkout uses: what was ever made here is restored
-there, and what is made there is kept here. It stands in `.worktrees/`, which neither git nor DVC look
+there, and what is made there is kept here; raw data that the cache lacks come off the DVC remote. It stands in `.worktrees/`, which neither git nor DVC look
 into, until `remove`.
 """
 
@@ -11,15 +11,19 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from flows import key, pipeline, repository
+from flows import cache, key, pipeline, repository
 
 FOLDER = Path(".worktrees")
 
 
 def add(name: str, revision: str, *, root: Path = pipeline.HERE) -> Path:
-    """Return a new worktree of a revision, raw data in place; raise ValueError and leave none behind."""
+    """Return a new worktree of a revision, with all that its pointers name; leave none behind on an error.
+
+    Raises ValueError for an unknown revision or a name in use, Unreachable if data are nowhere.
+    """
     folder = (root / FOLDER / name).resolve()
     if folder.exists():
         raise ValueError(f"{FOLDER / name} is there already: remove it with `git worktree remove`")
@@ -30,11 +34,21 @@ def add(name: str, revision: str, *, root: Path = pipeline.HERE) -> Path:
         if local.exists():  # remotes and their credentials
             shutil.copy(local, folder / ".dvc" / "config.local")
         pipeline.share_cache(folder, of=root)
-        pipeline.checkout(sorted(map(str, (folder / "data/raw").glob("*.dvc"))), root=folder)
+        bring(
+            sorted({*(folder / "data").glob("*.dvc"), *(folder / "data/raw").glob("*.dvc")}),
+            folder,
+            of=root,
+        )
     except BaseException:
         remove(folder, root=root)
         raise
     return folder
+
+
+def bring(pointers: Sequence[Path], folder: Path, *, of: Path) -> None:
+    """Bring what pointers name out of the cache of `of`, or else from the DVC remote; raise Unreachable."""
+    if pointers and (why := cache.bring(pointers, folder, of=of)):
+        raise pipeline.Unreachable(f"{', '.join(path.name for path in pointers)}: {why}")
 
 
 def remove(folder: Path, *, root: Path = pipeline.HERE) -> None:

@@ -18,7 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -253,12 +253,6 @@ def tree(root: Path, path: str) -> dict[str, str]:
 def add(path: str, root: Path = HERE) -> None:
     """Let DVC keep a raw data set: it writes `<path>.dvc` and copies the files into its cache."""
     _ask("add", "--quiet", path, root=root)
-
-
-def checkout(paths: Sequence[str], root: Path) -> None:
-    """Bring what these pointers name out of the cache."""
-    if paths:
-        _ask("checkout", *paths, root=root)
 
 
 def share_cache(root: Path, *, of: Path) -> None:

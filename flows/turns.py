@@ -14,11 +14,10 @@ import fcntl
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from flows import (
-    cache,
     checkouts,
     data,
     inbox,
@@ -224,16 +223,11 @@ def publish(
 def worktree(wanted: Wanted, clone: Path, hands: Hands) -> Iterator[Path]:
     """Yield a worktree at the remote's branch with its raw data; what failed in it stays to be looked at."""
     now = datetime.datetime.now(datetime.UTC)
-    folder = (clone / checkouts.FOLDER / f"{NAME}{now:%Y%m%d-%H%M%S-%f}").resolve()
-    commit = repository.commit(f"origin/{wanted.branch}", root=clone)
+    name = f"{NAME}{now:%Y%m%d-%H%M%S-%f}"
+    folder = hands.remote(checkouts.add, name, f"origin/{wanted.branch}", root=clone)
     checkouts.use_key(clone)
     try:
-        repository.git(*("worktree", "add", "--quiet", "--detach", str(folder), commit), root=clone)
-        if (clone / ".dvc/config.local").exists():
-            shutil.copy(clone / ".dvc/config.local", folder / ".dvc/config.local")
-        pipeline.share_cache(folder, of=clone)
         store.share(folder, of=clone)
-        hands.remote(bring, sorted((folder / data.RAW).glob("*.dvc")), folder, clone)
         yield folder
     except (pipeline.Failed, ValueError) as error:
         if isinstance(error, registry.Overtaken) or not folder.exists():
@@ -246,12 +240,6 @@ def worktree(wanted: Wanted, clone: Path, hands: Hands) -> Iterator[Path]:
         raise
     else:
         checkouts.remove(folder, root=clone)
-
-
-def bring(pointers: Sequence[Path], folder: Path, clone: Path) -> None:
-    """Bring what pointers name out of the clone's cache, or else from the DVC remote; raise Unreachable."""
-    if pointers and (why := cache.bring(pointers, folder, of=clone)):
-        raise pipeline.Unreachable(f"{', '.join(path.name for path in pointers)}: {why}")
 
 
 def pulled(arrival: Arrival, folder: Path, clone: Path, hands: Hands) -> Path:
@@ -272,7 +260,7 @@ def pulled(arrival: Arrival, folder: Path, clone: Path, hands: Hands) -> Path:
     pointer.parent.mkdir(parents=True, exist_ok=True)
     pointer.write_text(text, encoding="utf-8")
     try:
-        hands.remote(bring, [pointer], folder, clone)
+        hands.remote(checkouts.bring, [pointer], folder, of=clone)
     except pipeline.Unreachable as error:  # no reason for the other arrivals to wait
         raise pipeline.Failed(f"{arrival.path}: {error}: are its data pushed?") from None
     pointer.unlink()

@@ -19,7 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import cache, checkouts, differences, pipeline, processes, record, repository, study
+from flows import (
+    cache,
+    champion,
+    checkouts,
+    differences,
+    pipeline,
+    processes,
+    record,
+    repository,
+    study,
+)
 
 
 class MissingData(ValueError):
@@ -79,15 +89,22 @@ def prepare(clone: Path, claim: Claim, *, root: Path) -> None:
             continue
         if not all((root / name).exists() for name in (path, *pointers.values())):
             raise MissingData(
-                f"{path} is missing in this checkout: run `make data DATASET={Path(path).parts[2]} "
-                f"FROM=<the downloaded folder>`, then verify again{f' ({why})' if why else ''}"
+                f"{path} is missing in this checkout: {_cure(path)}, then verify again"
+                f"{f' ({why})' if why else ''}"
             )
         _link(root / path, clone / path)
 
 
+def _cure(path: str) -> str:
+    """Say how data come here that no stage makes."""
+    if path == champion.FOLDER.as_posix():
+        return f"run `dvc pull {path}.dvc` in a checkout of that commit"
+    return f"run `make data DATASET={Path(path).parts[2]} FROM=<the downloaded folder>`"
+
+
 def _pointers(clone: Path, path: str) -> dict[Path, str]:
     """Return {pointer: what it names} of the commit's pointers to this raw data, or to parts of it."""
-    found = sorted((clone / "data/raw").rglob("*.dvc"))
+    found = sorted({*(clone / "data").glob("*.dvc"), *(clone / "data/raw").rglob("*.dvc")})
     names = {pointer: pointer.with_suffix("").relative_to(clone) for pointer in found}
     return {
         pointer: name.as_posix()
@@ -97,12 +114,16 @@ def _pointers(clone: Path, path: str) -> dict[Path, str]:
 
 
 def _raw(clone: Path, params: str) -> list[str]:
-    """Return the paths under data/raw that the clone's stages read and no stage writes, sorted."""
+    """Return the data that the clone's stages read and no stage writes, sorted."""
     entries = pipeline.read_lock(clone).values()
     made = {out["path"] for entry in entries for out in entry.get("outs", [])}
     read = {dep["path"] for entry in entries for dep in entry.get("deps", [])}
     read |= set(_words(study.parse(params)))
-    chosen = {path for path in read - made if path.startswith("data/raw/")}
+    chosen = {
+        path
+        for path in read - made
+        if path.startswith("data/raw/") or path == champion.FOLDER.as_posix()
+    }
     return sorted(
         path for path in chosen if not any(Path(other) in Path(path).parents for other in chosen)
     )

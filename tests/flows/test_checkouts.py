@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -46,6 +47,29 @@ def test_a_worktree_has_the_remotes_of_this_machine(repository: Path) -> None:
     text = (folder / ".dvc/config.local").read_text()
     assert "url = /nowhere" in text and str(repository / ".dvc/cache") in text
     assert "dir" not in (repository / ".dvc/config.local").read_text()
+
+
+def test_what_only_the_remote_has_is_brought_the_champion_too(
+    repository: Path, tmp_path: Path
+) -> None:
+    for name in ("data/raw/images.txt", "data/champion"):
+        path = repository / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"bytes of {name}")
+        pipeline.add(name, repository)
+        path.unlink()
+    toy.commit(repository, "raw data and a champion")
+    (tmp_path / "storage").mkdir()
+    local = f"[core]\n    remote = here\n['remote \"here\"']\n    url = {tmp_path}/storage\n"
+    (repository / ".dvc/config.local").write_text(local)
+    said = toy.python(
+        repository, "-m", "dvc", "push", "data/raw/images.txt.dvc", "data/champion.dvc"
+    )
+    assert said.returncode == 0, said.stderr
+    shutil.rmtree(repository / ".dvc/cache/files")
+    folder = checkouts.add("one", "HEAD", root=repository)
+    for name in ("data/raw/images.txt", "data/champion"):
+        assert (folder / name).read_text() == f"bytes of {name}"
 
 
 def test_raw_data_that_the_cache_lacks_leave_no_worktree(repository: Path) -> None:

@@ -115,7 +115,7 @@ def test_data_that_were_never_pushed_do_not_stop_the_other_arrivals(tmp_path: Pa
     path.write_text(f"outs:\n- md5: {'0' * 32}.dir\n  path: march\n")
     arrival = inbox.Arrival(name="march", path=path, changed=0)
 
-    def silent(*arguments: object) -> None:
+    def silent(*arguments: object, **named: object) -> None:
         raise pipeline.Unreachable("nobody answers")
 
     hands = replace(trial.plain(), remote=silent)
