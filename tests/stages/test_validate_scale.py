@@ -47,7 +47,8 @@ def thumbnails() -> np.ndarray:
 def test_100_000_clean_rows_take_less_than_a_minute(monkeypatch):
     manifest = factories.manifest(ROWS, labels=LABELS, images_per_patient=4, multilabel=True)
     evidence = {
-        "thumbnails": thumbnails(), "gaps": factories.gaps(), "reference": manifest, "seed": 0,
+        "thumbnails": thumbnails(), "gaps": factories.gaps(), "reference": manifest, "arrival": None,
+        "seed": 0,
     }  # fmt: skip
     assert len({hashlib.blake2b(x.tobytes()).digest() for x in evidence["thumbnails"]}) == ROWS
     start = time.perf_counter()
