@@ -39,26 +39,14 @@ def automations(blocks: Sequence[UUID]) -> list[AutomationCore]:
         silent(),
         _tell(
             "cxrepro: a flow failed",
-            EventTrigger(
-                match=_RUNS,
-                expect=_FAILED,
-                for_each={"prefect.resource.id"},
-                posture=Posture.Reactive,
-                threshold=1,
-            ),
+            _run_is(_FAILED),
             subject="{{ flow.name }} {{ flow_run.state.name|lower }}",
             body=_ABOUT_RUN,
             blocks=blocks,
         ),
         _tell(
             "cxrepro: a flow is late",
-            EventTrigger(
-                match=_RUNS,
-                expect=_LATE,
-                for_each={"prefect.resource.id"},
-                posture=Posture.Reactive,
-                threshold=1,
-            ),
+            _run_is(_LATE),
             subject="{{ flow.name }} has not begun in time: is the worker there?",
             body=_ABOUT_RUN,
             blocks=blocks,
@@ -107,6 +95,17 @@ def silent() -> AutomationCore:
                 message=f"No sign of life for {_SILENT_S} s: the process is gone or hangs.",
             )
         ],
+    )
+
+
+def _run_is(states: set[str]) -> EventTrigger:
+    """Return what fires for each run that comes into one of these states."""
+    return EventTrigger(
+        match=_RUNS,
+        expect=states,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Reactive,
+        threshold=1,
     )
 
 

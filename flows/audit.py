@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import csv
 import datetime
-import io
 import json
 import os
 import shutil
@@ -254,11 +253,7 @@ def row(result: Result) -> dict[str, str]:
 
 def text(rows: Sequence[Mapping[str, str]]) -> str:
     """Return lines as CSV."""
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return files.table(COLUMNS, rows)
 
 
 def audited(path: Path) -> list[str]:

@@ -39,11 +39,9 @@ class Collected:
     """bytes that the disk gets back: what a checkout still links to is not among them"""
 
 
-def worktrees(root: Path = pipeline.HERE) -> list[Path]:
+def _there(root: Path) -> list[Path]:
     """Return every checkout of the repository that is there, the first one first."""
-    words = repository.git("worktree", "list", "--porcelain", "-z", root=root)
-    names = [line[9:] for line in words.split("\0") if line.startswith("worktree ")]
-    return [folder for folder in map(Path, names) if folder.is_dir()]
+    return [folder for folder in repository.worktrees(root=root) if folder.is_dir()]
 
 
 def named(root: Path = pipeline.HERE) -> set[str]:
@@ -93,7 +91,7 @@ def _blobs(root: Path, commit: str) -> dict[str, str]:
 
 def _on_disk(root: Path) -> Iterator[str]:
     """Yield each lock file, pointer and record as the checkouts have them, ignored ones too."""
-    for folder in worktrees(root):
+    for folder in _there(root):
         patterns = [f":(glob){pattern}" for pattern in _FILES]
         words = repository.git("ls-files", "-z", "-c", "-o", "--", *patterns, root=folder)
         for path in sorted({*words.split("\0")} - {""}):
@@ -108,7 +106,7 @@ def collect(root: Path = pipeline.HERE, *, before: float, dry: bool) -> Collecte
     every checkout is held meanwhile. Raises pipeline.Locked where another run holds one, and
     ValueError for a cache that lies outside the repository: others may use it.
     """
-    folders = worktrees(root)
+    folders = _there(root)
     with contextlib.ExitStack() as held:
         repos = [
             held.enter_context(_alone(folder)) for folder in folders if (folder / ".dvc").is_dir()
@@ -120,7 +118,7 @@ def collect(root: Path = pipeline.HERE, *, before: float, dry: bool) -> Collecte
         found = Collected(
             objects=len(unnamed), size=_freed(Path(store.oid_to_path(md5)) for md5 in unnamed)
         )
-        if worktrees(root) != folders:
+        if _there(root) != folders:
             raise pipeline.Locked("a checkout came or went meanwhile: try again")
         # listings first: one that is there promises its files
         for md5 in [] if dry else sorted(unnamed, key=lambda md5: not md5.endswith(".dir")):

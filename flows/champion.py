@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 from pathlib import Path
 
@@ -38,25 +37,16 @@ def freeze(name: str, root: Path) -> None:
 
     Raises ValueError if no image is.
     """
-    with (root / openings.SPLITS).open(encoding="utf-8", newline="") as file:
-        tested = {
-            row["image"]
-            for row in csv.DictReader(file)
-            if "test" in [part for key, part in row.items() if key.startswith("fold_")]
-        }
+    tested = set(openings.tested(root / openings.SPLITS))
     if not tested:
         raise ValueError(f"{openings.SPLITS}: no image is test: raise split.fractions.test")
     with (root / MANIFEST).open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         labels = [column for column in rows.fieldnames or [] if column.startswith("label:")]
-        kept = [row for row in rows if row["image"] in tested]
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(
-        buffer, ["image", "sha256", *labels], lineterminator="\n", extrasaction="ignore"
-    )
-    writer.writeheader()
-    writer.writerows(sorted(kept, key=lambda row: row["image"]))
-    files.write(root / acceptance(name), buffer.getvalue())
+        columns = ["image", "sha256", *labels]
+        kept = [{key: row[key] for key in columns} for row in rows if row["image"] in tested]
+    kept.sort(key=lambda row: row["image"])
+    files.write(root / acceptance(name), files.table(columns, kept))
 
 
 def digits(name: str, root: Path) -> str:

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import datetime
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +35,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
 from prefect.exceptions import ObjectNotFound
 
-from flows import cache, command, leftovers, pipeline, summaries
+from flows import cache, command, files, leftovers, pipeline, summaries
 
 KEEP_DAYS = 14
 _PAGE = 200  # as many as a server gives at once
@@ -153,11 +151,7 @@ def words(row: Row) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the lines as Markdown."""
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return summaries.findings(buffer.getvalue())
+    return summaries.findings(files.table(COLUMNS, rows))
 
 
 def main() -> None:

@@ -51,11 +51,7 @@ def parse(text: str, *, where: str = str(TABLE)) -> list[dict[str, str]]:
 
 def text(rows: Iterable[Row]) -> str:
     """Return the table's text."""
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return files.table(COLUMNS, rows)
 
 
 def line(

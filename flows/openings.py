@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,17 +26,22 @@ _DIGITS = 12
 _RESULT = re.compile(r"reports/evaluate/([^/]+)/metrics\.json")
 
 
-def test_set(splits: Path = SPLITS) -> tuple[str, int]:
-    """Return the digest and the number of the images that are test in any fold."""
+def tested(splits: Path = SPLITS) -> list[str]:
+    """Return the images that are test in any fold, sorted."""
     with splits.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    names = sorted(
+    return sorted(
         {
             row["image"]
             for row in rows
             if any(part == "test" for key, part in row.items() if key.startswith("fold_"))
         }
     )
+
+
+def test_set(splits: Path = SPLITS) -> tuple[str, int]:
+    """Return the digest and the number of the images that are test in any fold."""
+    names = tested(splits)
     if not names:
         raise ValueError(f"{splits}: no image is test in any fold: raise split.fractions.test")
     text = "".join(f"{name}\n" for name in names)
@@ -72,11 +76,7 @@ def read(table: Path = TABLE) -> list[dict[str, str]]:
 
 def text(rows: Iterable[Mapping[str, str]]) -> str:
     """Return the table's text."""
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return files.table(COLUMNS, rows)
 
 
 def append(row: Mapping[str, str], table: Path = TABLE) -> None:

@@ -41,8 +41,7 @@ class Overtaken(pipeline.Failed):
 
 def home(folder: Path) -> Path:
     """Return the clone that a worktree belongs to, or itself: relative addresses count from there."""
-    words = repository.git("worktree", "list", "--porcelain", "-z", root=folder)
-    return Path(words.partition("\0")[0].removeprefix("worktree "))
+    return repository.worktrees(root=folder)[0]
 
 
 def git(*words: str, root: Path, text: str | None = None) -> str:

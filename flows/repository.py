@@ -31,3 +31,9 @@ def changed(*, root: Path = HERE) -> list[str]:
     """Return the paths that differ from HEAD or that git does not know, ignored ones aside; sorted."""
     words = git("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", root=root)
     return sorted(entry[3:] for entry in words.split("\0") if entry)
+
+
+def worktrees(*, root: Path = HERE) -> list[Path]:
+    """Return every checkout that git lists, the clone itself first, those whose folder is gone too."""
+    words = git("worktree", "list", "--porcelain", "-z", root=root).split("\0")
+    return [Path(word.removeprefix("worktree ")) for word in words if word.startswith("worktree ")]
