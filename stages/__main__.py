@@ -56,6 +56,7 @@ def faults(tree: dict[str, Any]) -> list[str]:
     found += _form(tree)
     found += _datasets(_list(tree, "ingest", "datasets"))
     found += _plugins(tree)
+    found += _bound(tree, "merge", "leave_out_patients")
     found += _bound(tree, "split", "assignments")
     found += _bound(tree, "validate", "reference")
     found += _runs.faults(tree)

@@ -11,18 +11,20 @@ it. Images that show nothing stay. Masks that a data set files among its images 
 `merge.masks` repeats the works that took them in.
 
 `merge.leave_out_sources` names sources whose images stay out, such as a collection of children among
-adults. `merge.sample` then keeps so many X-rays of a label, those whose patient has the lowest keyed hash: images
+adults, `merge.leave_out_patients` a list of patients: those whom a network will be tested on later,
+after a second transfer, must not teach it in the first. `merge.sample` then keeps so many X-rays of a label, those whose patient has the lowest keyed hash: images
 that are added later put out no more than come in, and an X-ray takes its mask along. Labels without
 a number, and images without a label, stay whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from stages._bound import Bound, bound
 from stages._stage import run
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ class Params:
     """whether masks filed among the images are taken for images, as some older works did"""
     leave_out_sources: list[str]
     """sources whose images are left out, as the data sets name them"""
+    leave_out_patients: Bound | None
+    """null, or a table with the column `patient`, as the manifest names them: their images stay out"""
     sample: dict[str, int] | None
     """label of the study: how many of its X-rays to keep, drawn under the study's seed; null: all"""
 
@@ -61,11 +65,11 @@ class Params:
 
 
 def merge(
-    manifests: Sequence[pd.DataFrame], settings: Params, *, seed: int
+    manifests: Sequence[pd.DataFrame], settings: Params, *, patients: Collection[str], seed: int
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the joined table with the study's labels, and how many images were left out, by reason.
 
-    Only a sample depends on the `seed`.
+    The images of `patients` stay out. Only a sample depends on the `seed`.
     """
     import pandas as pd
 
@@ -75,6 +79,7 @@ def merge(
     parts = [_relabelled(part, settings.labels) for part in manifests]
     table = pd.concat([part for part, _ in parts], ignore_index=True)
     unwanted = _of_sources(table, settings.leave_out_sources)
+    known = table["patient"].isin(patients)
     unasked = pd.concat([part for _, part in parts], ignore_index=True)
     if settings.unmapped == "negative":
         unasked[:] = False
@@ -83,8 +88,9 @@ def merge(
         "with dropped labels": int((unasked & ~masks).sum()),
         "masks": int(masks.sum()),
         "of sources left out": int((unwanted & ~unasked & ~masks).sum()),
+        "of patients left out": int((known & ~unwanted & ~unasked & ~masks).sum()),
     }
-    table = table[~unasked & ~masks & ~unwanted].astype(
+    table = table[~unasked & ~masks & ~unwanted & ~known].astype(
         dict.fromkeys(manifest.WHOLE_NUMBERS, "Int64")
     )
     table = table.sort_values("image", kind="stable", ignore_index=True)
@@ -137,6 +143,21 @@ def _of_sources(table: pd.DataFrame, sources: Sequence[str]) -> pd.Series:
             f"{', '.join(known)}"
         )
     return table["source"].isin(sources)
+
+
+def left_out_patients(named: Bound | None) -> list[str]:
+    """Return the patients of the table that merge.leave_out_patients names, none if it names none."""
+    from cxr import artifacts
+
+    if named is None:
+        return []
+    file = bound(named, "merge.leave_out_patients")
+    table = artifacts.read_csv(file, dtype=str, keep_default_na=False)
+    if list(table.columns) != ["patient"] or (table["patient"] == "").any():
+        raise ValueError(
+            f"{file} of merge.leave_out_patients must have one column, patient, and a name in each row"
+        )
+    return list(table["patient"])
 
 
 def _refuse_several(table: pd.DataFrame, present: pd.DataFrame) -> None:
@@ -209,7 +230,8 @@ def main() -> str:
         progress.say(f"not named by merge.labels: {', '.join(names)}")
     if settings.masks and not any((part["kind"] == "mask").any() for part in manifests):
         progress.say("merge.masks takes masks for images, but there are none")
-    table, left_out = merge(manifests, settings, seed=seed)
+    patients = left_out_patients(settings.leave_out_patients)
+    table, left_out = merge(manifests, settings, patients=patients, seed=seed)
     manifest.write(MANIFEST, table)
     manifest.write_thumbnails(THUMBNAILS, _thumbnails(manifests, datasets, table))
     gaps = [manifest.read_gaps(MANIFESTS / f"{dataset}.gaps.csv") for dataset in datasets]

@@ -8,12 +8,12 @@ reports/validate/plots/findings.csv has each image, data/near_pairs.csv the near
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages._bound import Bound, bound
 from stages._stage import run
 
 if TYPE_CHECKING:
@@ -39,16 +39,6 @@ class NearDuplicates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
-    """A table that the data are compared with, bound to its content."""
-
-    file: str
-    """path under the project"""
-    sha256: str
-    """of the file: it, and not the path, is what the result depends on"""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Params:
     """What the study knows of, what is alike, and what the data should resemble."""
 
@@ -56,7 +46,7 @@ class Params:
     """critical finding: why the study may run all the same"""
     near_duplicates: NearDuplicates
     """when two images count as the same X-ray"""
-    reference: Reference | None
+    reference: Bound | None
     """null, or the manifest of the data that a model was made for: drift from it is a finding"""
     arrival: str | None
     """null, or data set and folder of the newest arrival (table/2027-03), held against all other images"""
@@ -212,23 +202,11 @@ def _evidence(images: int, settings: Params, *, seed: int) -> dict[str, Any]:
         )
     reference = None
     if settings.reference is not None:
-        reference = manifests.read(_bound(settings.reference, "validate.reference"))
+        reference = manifests.read(bound(settings.reference, "validate.reference"))
     arrival = None if settings.arrival is None else _arrival(settings.arrival)
     gaps = artifacts.read_csv(Path("data/gaps.csv"), dtype=str, keep_default_na=False)
     return {"thumbnails": thumbnails, "gaps": gaps, "reference": reference, "arrival": arrival,
             "seed": seed}  # fmt: skip
-
-
-def _bound(named: Reference, key: str) -> Path:
-    """Return the path of a file that a parameter names, if it is the one that it speaks of."""
-    file = Path(named.file)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    if digest != named.sha256:
-        raise ValueError(
-            f"{file} has sha256 {digest}, {key}.sha256 says {named.sha256}: take the file meant, or "
-            "write its sha256"
-        )
-    return file
 
 
 def _arrival(folder: str) -> Arrival:
@@ -238,7 +216,7 @@ def _arrival(folder: str) -> Arrival:
 
     key, frozen = "split.assignments", frozenset[str]()
     if (named := params.value("split.assignments")) is not None:
-        file = _bound(params.build(Reference, named, where=key), key)
+        file = bound(params.build(Bound, named, where=key), key)
         parts = artifacts.read_csv(file, dtype=str, keep_default_na=False)
         is_frozen = parts.filter(regex="^fold_").isin(params.value("split.frozen")).any(axis=1)
         frozen = frozenset(parts["image"][is_frozen])

@@ -112,7 +112,7 @@ def test_validate_finds_it(bad, project):
     artifacts.write_text(Path("params.yaml"), f"""
 seed: 1
 ingest: {{datasets: [{bad.dataset}]}}
-merge: {{labels: {{{labels}}}, unmapped: leave_out, masks: false, leave_out_sources: [], sample: null}}
+merge: {{labels: {{{labels}}}, unmapped: leave_out, masks: false, leave_out_sources: [], leave_out_patients: null, sample: null}}
 validate: {{accepted: {{}}, near_duplicates: {{correlation: 0.99}}, reference: null, arrival: null}}
 """)  # fmt: skip
     merge.main()

@@ -93,7 +93,7 @@ def test_names_are_no_code_in_the_page_of_findings(tmp_path, monkeypatch):
     artifacts.write_text(Path("params.yaml"), """
 seed: 1
 ingest: {datasets: [folder]}
-merge: {labels: {normal: [normal], pneumonia: [pneumonia]}, unmapped: leave_out, masks: false, leave_out_sources: [], sample: null}
+merge: {labels: {normal: [normal], pneumonia: [pneumonia]}, unmapped: leave_out, masks: false, leave_out_sources: [], leave_out_patients: null, sample: null}
 validate: {accepted: {}, near_duplicates: {correlation: 0.99}, reference: null, arrival: null}
 """)  # fmt: skip
     ingest.main("folder")

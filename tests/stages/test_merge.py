@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from cxr import manifest, params
 from stages import merge
+from stages._bound import Bound
 from tests import factories
 
 NAN = np.nan
@@ -25,12 +27,20 @@ def table(dataset, labels, rows):
 
 
 def merged_with(
-    tables, labels, *, unmapped="leave_out", masks=False, leave_out_sources=(), sample=None, seed=1
+    tables,
+    labels,
+    *,
+    unmapped="leave_out",
+    masks=False,
+    leave_out_sources=(),
+    patients=(),
+    sample=None,
+    seed=1,
 ):
     settings = merge.Params(
-        labels=labels, unmapped=unmapped, masks=masks, leave_out_sources=[*leave_out_sources], sample=sample
+        labels=labels, unmapped=unmapped, masks=masks, leave_out_sources=[*leave_out_sources], leave_out_patients=None, sample=sample
     )  # fmt: skip
-    return merge.merge(tables, settings, seed=seed)
+    return merge.merge(tables, settings, patients=patients, seed=seed)
 
 
 def values(merged):
@@ -68,10 +78,10 @@ def test_order_of_labels_is_the_order_in_params(tmp_path):
     (tmp_path / "params.yaml").write_text(
         "merge:\n"
         "  {labels: {second: [y], first: [x]}, unmapped: leave_out, masks: false,\n"
-        "   leave_out_sources: [], sample: null}\n"
+        "   leave_out_sources: [], leave_out_patients: null, sample: null}\n"
     )
     settings = params.load(merge.Params, "merge", path=tmp_path / "params.yaml")
-    merged, _ = merge.merge([one], settings, seed=1)
+    merged, _ = merge.merge([one], settings, patients=[], seed=1)
     assert manifest.labels(merged) == ["second", "first"]
 
 
@@ -156,6 +166,32 @@ def test_sources_are_left_out_before_a_sample_is_drawn():
         merged_with([one], COUNTED, leave_out_sources=["adults", "kermany"])
 
 
+def test_patients_are_left_out_with_all_their_images():
+    one = two_labels(x=10, y=4)
+    theirs = one["patient"].iloc[0]
+    merged, left_out = merged_with([one], COUNTED, patients=[theirs, "nobody"])
+    assert theirs in set(one["patient"]) - set(merged["patient"])
+    count = int((one["patient"] == theirs).sum())
+    assert (len(merged), left_out["of patients left out"]) == (14 - count, count)
+
+
+def test_patients_come_from_a_table_that_its_hash_binds(tmp_path):
+    file = tmp_path / "patients.csv"
+    file.write_text("patient\nnih:00000005\n")
+    named = Bound(file=str(file), sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    assert merge.left_out_patients(named) == ["nih:00000005"]
+    file.write_text("patient\nnih:00000006\n")
+    with pytest.raises(ValueError, match=r"patients.csv has sha256 .*leave_out_patients.sha256"):
+        merge.left_out_patients(named)
+    file.write_text("image\nnih:00000006\n")
+    named = Bound(file=str(file), sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    with pytest.raises(ValueError, match="must have one column, patient"):
+        merge.left_out_patients(named)
+    file.unlink()
+    with pytest.raises(ValueError, match="leave_out_patients is missing"):
+        merge.left_out_patients(named)
+
+
 def test_sample_keeps_so_many_of_each_label_named():
     merged, left_out = merged_with([two_labels(x=40, y=30)], COUNTED, sample={"x": 7})
     assert (len(names(merged, "x")), len(names(merged, "y"))) == (7, 30)
@@ -231,7 +267,7 @@ def test_images_of_several_labels_are_refused_in_a_sample():
 )
 def test_faulty_sample_is_named_before_anything_runs(sample, message):
     tree = {"labels": COUNTED, "unmapped": "leave_out", "masks": False,
-            "leave_out_sources": [], "sample": sample}  # fmt: skip
+            "leave_out_sources": [], "leave_out_patients": None, "sample": sample}  # fmt: skip
     with pytest.raises(ValueError, match=message):
         params.build(merge.Params, tree, where="merge")
 
@@ -257,6 +293,7 @@ def test_stage_reads_its_manifests_and_writes_one(tmp_path, monkeypatch, capsys)
         "  unmapped: leave_out\n"
         "  masks: false\n"
         "  leave_out_sources: []\n"
+        "  leave_out_patients: null\n"
         "  sample: null\n"
     )
     with pytest.raises(
@@ -290,7 +327,7 @@ def test_stage_draws_thumbnails_with_their_rows_and_says_that_masks_lack(
 ):
     monkeypatch.chdir(tmp_path)
     tree = "labels: {x: [x], y: [y]}, unmapped: leave_out, masks: true"
-    tree += ", leave_out_sources: [], sample: {x: 3}"
+    tree += ", leave_out_sources: [], leave_out_patients: null, sample: {x: 3}"
     Path("params.yaml").write_text(f"seed: 1\ningest: {{datasets: [a]}}\nmerge: {{{tree}}}\n")
     made = two_labels(x=9, y=1).sort_values("image", ignore_index=True)
     write("a", made, level=0)
