@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-train speed latency-table verify doctor flow serve proof lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train speed latency-table verify doctor flow serve proof lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -95,6 +95,9 @@ bench-search: setup ## evolution against random search on real data (CXR_REAL_DA
 
 bench-prune: setup ## evolved cuts beside seven others at equal MACs on real data (CXR_REAL_DATA), seed by seed; stops before 150 minutes and goes on
 	@$(PYTHON) -m tests.bench.prune
+
+bench-distill: setup ## what a teacher is worth to a small student on real data (CXR_REAL_DATA), three seeds; goes on where it ended
+	@$(PYTHON) -m tests.bench.distill
 
 bench-train: setup ## how fast we train, beside the barest loop and beside decoding in every epoch; 13 minutes
 	@$(PYTHON) -m tests.bench.train

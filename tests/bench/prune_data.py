@@ -129,10 +129,8 @@ def lay(folder: Path, tree: Tree, real: Path, root: Path, *, seed: int, size: Si
     settings = [tree, seed, size.images, size.folds, own]
     project = scratch.folder("bench-prune", inputs=inputs, settings=settings, root=root)
     if not (project / "params.yaml").is_file():
-        _weights(tree["transfer"].get("weights"), real / "weights", project)
-        shutil.copytree(folder / "prepared", project / "data/prepared", dirs_exist_ok=True)
-        splits = thin(artifacts.read_csv(folder / "splits.csv"), size)
-        artifacts.write_csv(project / "data/splits.csv", splits)
+        bring_weights(tree["transfer"].get("weights"), real / "weights", project)
+        copy_images(folder, project, size)
         runs = {section: {"recipes": {RUN: content}} for section, content in tree.items()}
         with (project / "params.partial").open("w", encoding="utf-8") as file:
             YAML(typ="safe", pure=True).dump({"seed": seed, **runs}, file)
@@ -140,14 +138,21 @@ def lay(folder: Path, tree: Tree, real: Path, root: Path, *, seed: int, size: Si
     return project
 
 
-def _weights(weights: Any, source: Path, project: Path) -> None:
-    """Bring the parent's weight file to where its recipe expects it; the recipe holds its sha256."""
+def copy_images(folder: Path, project: Path, size: Size) -> None:
+    """Give a project the prepared images of `folder`, and its division made `thin`."""
+    shutil.copytree(folder / "prepared", project / "data/prepared", dirs_exist_ok=True)
+    splits = thin(artifacts.read_csv(folder / "splits.csv"), size)
+    artifacts.write_csv(project / "data/splits.csv", splits)
+
+
+def bring_weights(weights: Any, source: Path, project: Path) -> None:
+    """Bring a network's weight file to where its recipe expects it; the recipe holds its sha256."""
     if not isinstance(weights, dict):
         return
     path = Path(weights["file"])
     if not (source / path.name).is_file():
         raise ValueError(
-            f"{source / path.name} is missing: the parents start from it; CXR_REAL_DATA names the "
+            f"{source / path.name} is missing: training starts from it; CXR_REAL_DATA names the "
             "folder that holds `weights`"
         )
     (project / path).parent.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,7 @@ def judge(bench: Bench) -> tuple[list[Row], list[np.ndarray]]:
     """Score everything; return a row for the parent and for each cut, and their resampled AUROC."""
     found = _names(bench.project)
     told = scored(bench, [_model(name) for name in found])
-    images, rng_key = _digest(bench), ("bench-prune", bench.data)
+    images, rng_key = digest(bench), ("bench-prune", bench.data)
     judged = {}
     for name, one in zip(found, told, strict=True):
         rng = seeding.stream(0, *rng_key, images)  # the same patients for every network
@@ -102,7 +102,7 @@ def _rows(project: Path, part: str) -> list[np.ndarray]:
     return prepared.rows(_index(project), splits, part)
 
 
-def _digest(bench: Bench) -> str:
+def digest(bench: Bench) -> str:
     """Return 12 digits that stand for the judging images, their patients, and nothing else."""
     rows = np.sort(np.concatenate(_rows(bench.project, bench.part)))
     pairs = _index(bench.project).iloc[rows][["image", "patient"]].sort_values("image")

@@ -39,7 +39,7 @@ class Rows(search_rows.Rows):
     it is in how many folds; of evolved, which baselines' cut it is too, in how many.
     """
 
-    columns = (
+    columns: Sequence[str] = (
         "data", "seed", "share", "method", "part", "images", "openings", "recipe", "code",
         "macs", "parameters", "filled", "auroc", "accuracy", "worst_label", "worst_fall", "val_auroc",
         "origin", "labels",

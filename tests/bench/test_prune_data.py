@@ -90,7 +90,7 @@ def test_a_project_is_laid_out_for_the_stages_once(tmp_path: Path) -> None:
     tree: dict[str, Any] = {
         "transfer": {"weights": {"file": "data/raw/weights/w.safetensors", "sha256": "0"}}
     }
-    with pytest.raises(ValueError, match=r"w\.safetensors is missing: the parents start from it"):
+    with pytest.raises(ValueError, match=r"w\.safetensors is missing: training starts from it"):
         prune_data.lay(folder, tree, real, tmp_path, seed=1, size=Size())
     (real / "weights").mkdir(parents=True)
     (real / "weights/w.safetensors").write_text("weights")
