@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train speed latency-table verify doctor flow serve proof lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel speed latency-table verify doctor flow serve proof lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -101,6 +101,9 @@ bench-distill: setup ## what a teacher is worth to a small student on real data 
 
 bench-train: setup ## how fast we train, beside the barest loop and beside decoding in every epoch; 13 minutes
 	@$(PYTHON) -m tests.bench.train
+
+bench-parallel: setup ## [TIMES=<n>]: whole runs of the study by DVC alone and by the flow, in turn; 8 minutes a run
+	@$(PYTHON) -m tests.bench.parallel $(if $(TIMES),--times "$(TIMES)")
 
 speed: setup ## [MODELS="<parent> <model> …"] [SIZE=<px>]: latency, memory and size of exported models, in reports/host/
 	@$(PYTHON) -m cxr.speed $(MODELS) $(if $(SIZE),--size-px "$(SIZE)")

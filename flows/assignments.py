@@ -16,11 +16,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flows import files, pipeline, study
+from flows import files, openings, pipeline, study
 from flows.repository import HERE
 
-SPLITS = Path("data/splits.csv")
-STAGE = "split"
 EXCLUDED = "excluded"
 Parts = dict[str, tuple[str, ...]]
 
@@ -67,20 +65,22 @@ def write(name: str, *, root: Path = HERE) -> str:
     """
     if (root / study.PARAMS_FILE).read_text(encoding="utf-8") != study.text(name, root=root):
         raise ValueError(
-            f"params.yaml is not the study {name}: run `make study STUDY={name}` and "
-            f"`make repro TARGET={STAGE}`"
+            f"params.yaml is not the study {name}: run `make study STUDY={name}` and `make repro`"
         )
-    stages = pipeline.stages(root)
-    before = stages[: stages.index(STAGE) + 1]
-    if outdated := [stage for stage in pipeline.status(root) if stage in before]:
-        raise ValueError(f"not up to date: {', '.join(outdated)}; run `make repro TARGET={STAGE}`")
-    folds, parts = parse((root / SPLITS).read_text(encoding="utf-8"))
+    current = pipeline.graph(root)
+    before = [stage.name for stage in openings.dividing(current)]
+    changed = pipeline.status(root, current=current)
+    if outdated := [stage for stage in changed if stage in before]:
+        raise ValueError(
+            f"not up to date: {', '.join(outdated)}; run `make repro TARGET={before[-1]}`"
+        )
+    folds, parts = parse((root / openings.SPLITS).read_text(encoding="utf-8"))
     target = root / path(name)
     if target.exists():
         _, old = parse(target.read_text(encoding="utf-8"))
         if lost := moved(old, parts):
             raise ValueError(
-                f"{len(lost)} images of {target} stand elsewhere in {SPLITS}, first {lost[0]!r}: "
+                f"{len(lost)} images of {target} stand elsewhere in {openings.SPLITS}, first {lost[0]!r}: "
                 f"let split.assignments of the study name that file, or delete it to start anew"
             )
         if (target.parent / study.PINNED).exists():

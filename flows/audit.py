@@ -25,14 +25,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flows import reproduce  # sets Prefect up, so it comes before Prefect
+from flows import tasks  # sets Prefect up, so it comes before Prefect
 
 # isort: split
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.events import emit_event
-from prefect.settings import PREFECT_API_URL
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import (
     causes,
@@ -45,6 +42,7 @@ from flows import (
     processes,
     record,
     repository,
+    reproduce,
     summaries,
     verify,
 )
@@ -179,10 +177,13 @@ def _notes_in(folder: Path) -> Iterator[None]:
             os.environ[name] = before
 
 
+def title(count: int, seed: str | None, revision: str) -> str:
+    """Say what a run is about."""
+    return f"{count} of {revision}{f', seed {seed}' if seed else ''}"
+
+
 @flow(
-    name="audit",
-    persist_result=False,
-    task_runner=ThreadPoolTaskRunner(max_workers=reproduce.AT_ONCE),  # type: ignore[arg-type]
+    name="audit", persist_result=False, flow_run_name=tasks.titled(title), task_runner=tasks.RUNNER
 )
 def audit(
     count: Annotated[int, Field(ge=1, le=100)] = 1, seed: str | None = None, revision: str = "HEAD"
@@ -224,10 +225,11 @@ def alarm(results: Sequence[Result]) -> None:
             "file": difference.file, "what": difference.line, "likely cause": f"{cause.kind}: {cause.words}",
             "not looked at": "; ".join(cause.unseen) or "nothing", "clone": result.clone,
         }  # fmt: skip
-        if PREFECT_API_URL.value():
-            resource = {"prefect.resource.id": f"cxrepro.audit.{result.name}"}
-            emit_event(event=EVENT, resource=resource, payload=facts)
         lines += [f"{key}: {value}" for key, value in facts.items()]
+        try:
+            tasks.tell(EVENT, f"cxrepro.audit.{result.name}", facts)
+        except pipeline.Unreachable as error:
+            lines.append(str(error))
     if lines:
         raise Alarm("\n".join(lines))
     if all(result.outcome == "passed over" for result in results):

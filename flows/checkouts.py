@@ -1,8 +1,8 @@
 """checkouts: other checkouts of this repository, so that nobody's own is touched.
 
 A worktree of git with the cache of DVC that this checkout uses: what was ever made here is restored
-there, and what is made there is kept here; raw data that the cache lacks come off the DVC remote. It stands in `.worktrees/`, which neither git nor DVC look
-into, until `remove`.
+there, and what is made there is kept here; raw data that the cache lacks come off the DVC remote. It
+stands in `.worktrees/`, which neither git nor DVC look into, until `remove`.
 """
 
 from __future__ import annotations
@@ -34,21 +34,22 @@ def add(name: str, revision: str, *, root: Path = pipeline.HERE) -> Path:
         if local.exists():  # remotes and their credentials
             shutil.copy(local, folder / ".dvc" / "config.local")
         pipeline.share_cache(folder, of=root)
-        bring(
-            sorted({*(folder / "data").glob("*.dvc"), *(folder / "data/raw").glob("*.dvc")}),
-            folder,
-            of=root,
-        )
+        bring(pointers(folder), folder, of=root)
     except BaseException:
         remove(folder, root=root)
         raise
     return folder
 
 
-def bring(pointers: Sequence[Path], folder: Path, *, of: Path) -> None:
+def pointers(folder: Path) -> list[Path]:
+    """Return the pointers of a checkout to data that no stage makes, sorted: raw data and the gate's champion."""
+    return sorted({*(folder / "data").glob("*.dvc"), *(folder / "data/raw").rglob("*.dvc")})
+
+
+def bring(wanted: Sequence[Path], folder: Path, *, of: Path) -> None:
     """Bring what pointers name out of the cache of `of`, or else from the DVC remote; raise Unreachable."""
-    if pointers and (why := cache.bring(pointers, folder, of=of)):
-        raise pipeline.Unreachable(f"{', '.join(path.name for path in pointers)}: {why}")
+    if wanted and (why := cache.bring(wanted, folder, of=of)):
+        raise pipeline.Unreachable(f"{', '.join(path.name for path in wanted)}: {why}")
 
 
 def remove(folder: Path, *, root: Path = pipeline.HERE) -> None:

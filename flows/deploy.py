@@ -1,16 +1,20 @@
 """deploy: tell a running server its work pool, whom it tells of what, and the deployments of prefect.yaml.
 
 `make serve` calls it before a worker is there; CXREPRO_NOTICES holds the addresses that notices go to,
-a line each. What is there is brought up to date; an automation that a person has switched off stays
-off. Runs left behind by a server that is gone are ended, so that their slots are free.
+a line each. What is there is brought up to date; what a person has switched off stays off
+(flows/choices.py). Runs left behind by a server that is gone are ended, so that their slots are free.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
@@ -25,12 +29,16 @@ from prefect.client.schemas.filters import (
     WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Cancelled, Crashed, Scheduled, State
 from prefect.types import SecretDict
 
-from flows import alarms
+from flows import alarms, choices, files, study
 from flows.serve import POOL
 
+FILE = Path("prefect.yaml")
+DEPLOYED = "deployments.yaml"
+"""In the state folder: `FILE` with what people chose."""
 _GONE = "The server and its worker ended while this run was at work."
 # What a run becomes whose worker is gone: one that had not begun is tried again.
 _AFTERWARDS: dict[StateType, Callable[[], State[None]]] = {
@@ -41,10 +49,11 @@ _AFTERWARDS: dict[StateType, Callable[[], State[None]]] = {
 
 
 async def prepare(addresses: Sequence[str]) -> None:
-    """Bring work pool, notification blocks and automations up to date; end what was left behind."""
+    """Make the work pool, bring blocks and automations up to date; end what was left behind."""
     blocks = [await block(f"cxrepro-{n}", address) for n, address in enumerate(addresses)]
     async with get_client() as client:
-        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"), overwrite=True)
+        with contextlib.suppress(ObjectAlreadyExists):  # a person may have paused it
+            await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
         await automate(client, blocks)
         await end_left_behind(client)
 
@@ -92,10 +101,41 @@ async def end_left_behind(client: PrefectClient) -> None:
             print(f"left behind: {run.name} was {run.state.name}", flush=True)
 
 
+async def choose(client: PrefectClient, wanted: Mapping[str, Any], lacks: str) -> dict[str, Any]:
+    """Return what `FILE` holds with what people chose; tell what starts paused for what it `lacks`."""
+    there = {(each.entrypoint, each.name): each for each in await client.read_deployments()}
+    found = []
+    for each in wanted["deployments"]:
+        known = there.get((each["entrypoint"], each["name"]))
+        off = [x["name"] for x in each.get("triggers", []) if await _is_off(client, x["name"])]
+        merged = choices.merged(each, known, switched_off=off, lacks=lacks)
+        if merged.get("description", "").startswith(choices.WAITS):
+            flow = each["entrypoint"].rpartition(".")[2]
+            print(f"paused: {flow}/{each['name']}: {lacks}; then start again", flush=True)
+        found.append(merged)
+    return {**wanted, "deployments": found}
+
+
+async def _is_off(client: PrefectClient, name: str) -> bool:
+    """Tell whether an automation is there and switched off."""
+    return any(not each.enabled for each in await client.read_automations_by_name(name))
+
+
+async def written(addresses: Sequence[str], folder: Path) -> Path:
+    """Prepare the server and write what it is to deploy into a folder; return the file."""
+    await prepare(addresses)
+    wanted = study.parse(FILE.read_text(encoding="utf-8"), where=str(FILE))
+    async with get_client() as client:
+        chosen = await choose(client, wanted, choices.lacking())
+    files.write(folder / DEPLOYED, json.dumps(chosen, indent=1))  # which YAML's readers take
+    return folder / DEPLOYED
+
+
 def main() -> None:
     """Prepare the server that PREFECT_API_URL names, then deploy as Prefect's own command does."""
-    asyncio.run(prepare(os.environ["CXREPRO_NOTICES"].splitlines()))
-    sys.argv[1:] = ["--no-prompt", "deploy", "--all"]
+    addresses = os.environ["CXREPRO_NOTICES"].splitlines()
+    path = asyncio.run(written(addresses, Path(os.environ["PREFECT_HOME"])))
+    sys.argv[1:] = ["--no-prompt", "deploy", "--all", "--prefect-file", str(path)]
     app()
 
 

@@ -1,4 +1,4 @@
-"""files: put a file in place whole or not at all, and the text of a table.
+"""files: put a file in place whole or not at all, and tables from their text and back.
 
 `cxr.artifacts` does so for stages, which flows don't know.
 """
@@ -28,6 +28,23 @@ def write(path: Path, text: str) -> None:
     """Write a text, as it is, in the place of the file."""
     with replacing(path) as partial:
         partial.write_bytes(text.encode())
+
+
+def rows(text: str, columns: Sequence[str], *, path: Path, where: str) -> list[dict[str, str]]:
+    """Return the lines of a CSV table that git keeps at `path`; raise ValueError that names a bad one.
+
+    `where` is what the text is of, in words.
+    """
+    found = list(csv.reader(io.StringIO(text, newline="")))
+    cure = f"restore it from git (`git log -- {path}`)"
+    if not found or found[0] != list(columns):
+        raise ValueError(f"{where}: the first line must be {','.join(columns)}: {cure}")
+    for place, row in enumerate(found[1:], 2):
+        if len(row) != len(columns):
+            raise ValueError(
+                f"{where}: line {place} has {len(row)} of {len(columns)} cells: {cure}"
+            )
+    return [dict(zip(columns, row, strict=True)) for row in found[1:]]
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:

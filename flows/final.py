@@ -76,12 +76,7 @@ def keep(about: Mapping[str, str], found: Mapping[str, str]) -> str:
 def run(params: Mapping[str, Any]) -> None:
     """Divide the images, say how often these test images were opened, run the rest, keep the line."""
     commit = repository.commit("HEAD")
-    divide = [stage.name for stage in pipeline.graph() if str(openings.SPLITS) in stage.outs]
-    if not divide:
-        raise pipeline.Failed(
-            f"dvc.yaml: no stage writes {openings.SPLITS}, which says what is test"
-        )
-    pipeline.update(*divide)
+    pipeline.update(openings.dividing(pipeline.graph())[-1].name)
     test, images = openings.test_set()
     words = announcement(test, images, openings.count(openings.read(), test))
     print("\n".join(words), flush=True)

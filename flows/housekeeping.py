@@ -18,12 +18,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flows import reproduce  # sets Prefect up, so it comes before Prefect
+from flows import tasks  # sets Prefect up, so it comes before Prefect
 
 # isort: split
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -43,7 +42,12 @@ COLUMNS = ("what", "which", "freed_mb", "note")
 Row = dict[str, str]
 
 
-@flow(name="housekeeping", persist_result=False)
+def title(keep_days: int, dry_run: bool) -> str:
+    """Say what a run is about."""
+    return f"older than {keep_days} days{', dry run' if dry_run else ''}"
+
+
+@flow(name="housekeeping", persist_result=False, flow_run_name=tasks.titled(title))
 def housekeeping(
     keep_days: Annotated[int, Field(ge=1)] = KEEP_DAYS, dry_run: bool = False
 ) -> list[Row]:
@@ -69,10 +73,7 @@ def housekeeping(
     return rows
 
 
-@task(
-    cache_policy=NO_CACHE, retries=5, retry_delay_seconds=10,
-    retry_condition_fn=reproduce.worth_a_retry, persist_result=False, task_run_name="{part.__name__}",
-)  # fmt: skip
+@tasks.patient("{part.__name__}")
 def step(
     part: Callable[[datetime.datetime, bool], list[Row]], before: datetime.datetime, dry: bool
 ) -> list[Row]:

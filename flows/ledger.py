@@ -10,9 +10,7 @@ verdict) lies in reports/arrivals/<arrival>-<hash>/.
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,23 +28,15 @@ Row = Mapping[str, str]
 
 def parse(text: str, *, where: str = str(TABLE)) -> list[dict[str, str]]:
     """Return the lines of the table's text, none of an empty one; raise ValueError that names a bad one."""
-    rows = list(csv.reader(io.StringIO(text, newline="")))
-    if not rows:
-        return []
-    cure = f"restore it from git (`git log -- {TABLE}`)"
-    if tuple(rows[0]) != COLUMNS:
-        raise ValueError(f"{where}: the first line must be {','.join(COLUMNS)}: {cure}")
-    for place, row in enumerate(rows[1:], 2):
-        if len(row) != len(COLUMNS):
-            raise ValueError(
-                f"{where}: line {place} has {len(row)} of {len(COLUMNS)} cells: {cure}"
-            )
-        if row[COLUMNS.index("outcome")] not in inbox.FOLDERS:
+    found = files.rows(text, COLUMNS, path=TABLE, where=where) if text else []
+    for place, row in enumerate(found, 2):
+        if row["outcome"] not in inbox.FOLDERS:
             known = ", ".join(inbox.FOLDERS)
             raise ValueError(
-                f"{where}: line {place} has an outcome that is none of {known}: {cure}"
+                f"{where}: line {place} has an outcome that is none of {known}: "
+                f"restore it from git (`git log -- {TABLE}`)"
             )
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows[1:]]
+    return found
 
 
 def text(rows: Iterable[Row]) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from flows import files, pipeline
@@ -48,6 +48,14 @@ def test_set(splits: Path = SPLITS) -> tuple[str, int]:
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS], len(names)
 
 
+def dividing(current: Sequence[pipeline.Stage]) -> Sequence[pipeline.Stage]:
+    """Return the stages up to the one that divides the images, which comes last; raise Failed without one."""
+    places = [n for n, stage in enumerate(current, 1) if str(SPLITS) in stage.outs]
+    if not places:
+        raise pipeline.Failed(f"dvc.yaml: no stage writes {SPLITS}, which says what is test")
+    return current[: places[0]]
+
+
 def results(root: Path = pipeline.HERE) -> dict[str, str]:
     """Return by model, sorted, the digits of its evaluation's result as dvc.lock holds it."""
     outs = [out for entry in pipeline.read_lock(root).values() for out in entry.get("outs", [])]
@@ -61,17 +69,8 @@ def read(table: Path = TABLE) -> list[dict[str, str]]:
     """Return the lines of the table, none without a table; raise ValueError that names a bad one."""
     if not table.exists():
         return []
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
-    cure = f"restore it from git (`git log -- {table}`)"
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise ValueError(f"{table}: the first line must be {','.join(COLUMNS)}: {cure}")
-    for place, row in enumerate(rows[1:], 2):
-        if len(row) != len(COLUMNS):
-            raise ValueError(
-                f"{table}: line {place} has {len(row)} of {len(COLUMNS)} cells: {cure}"
-            )
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows[1:]]
+    text = table.read_bytes().decode()  # line ends as they are
+    return files.rows(text, COLUMNS, path=table, where=str(table))
 
 
 def text(rows: Iterable[Mapping[str, str]]) -> str:

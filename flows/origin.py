@@ -61,15 +61,7 @@ def check(folder: Path, *, branch: str | None = None, remote: str = "origin") ->
     Raises Unreachable if the git remote does not answer. Worth a look before hours of computing.
     """
     clone = home(folder)
-    try:
-        url = git("remote", "get-url", remote, root=clone).strip()
-    except ValueError:
-        raise ValueError(
-            f"{clone} has no git remote {remote!r}, where results go. Make one and send the branch there:\n"
-            f"  git init --bare <folder>        or an empty repository on a server\n"
-            f"  git remote add {remote} <folder or URL>\n"
-            f"  git push {remote} HEAD:refs/heads/{branch or 'main'}"
-        ) from None
+    url = address(clone, branch=branch, remote=remote)
     store.check(clone)
     held = refs(clone, remote=remote)
     if branch and f"refs/heads/{branch}" not in held:
@@ -78,6 +70,18 @@ def check(folder: Path, *, branch: str | None = None, remote: str = "origin") ->
         )
     if branch and _in_use(clone / url.removeprefix("file://"), branch):
         raise ValueError(_checked_out(url, branch, remote))
+
+
+def address(clone: Path, *, branch: str | None = None, remote: str = "origin") -> str:
+    """Return the address of the git remote; raise ValueError, with the cure, where there is none."""
+    try:
+        return git("remote", "get-url", remote, root=clone).strip()
+    except ValueError:
+        raise ValueError(
+            f"{clone} has no git remote {remote!r}, where results go: give it an empty repository "
+            f"(`git init --bare <folder>` makes one) by `git remote add {remote} <folder or URL>`, then "
+            f"`git push {remote} HEAD:refs/heads/{branch or 'main'}`"
+        ) from None
 
 
 def refs(clone: Path, *, remote: str = "origin") -> dict[str, str]:

@@ -18,7 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,9 +101,10 @@ def stages(root: Path = HERE) -> list[str]:
     return [stage.name for stage in graph(root)]
 
 
-def status(root: Path = HERE) -> dict[str, Any]:
+def status(root: Path = HERE, *, current: Sequence[Stage] | None = None) -> dict[str, Any]:
     """Return what DVC says has changed, by stage; empty where every stage is up to date."""
-    return json.loads(_ask("status", "--json", *stages(root), root=root))
+    names = [stage.name for stage in current or graph(root)]
+    return json.loads(_ask("--wait-for-lock", "status", "--json", *names, root=root))
 
 
 def run(

@@ -1,9 +1,9 @@
 """reproduce: the pipeline as a Prefect flow, stages side by side where none waits for another.
 
 DVC decides what has to run and keeps the results; Prefect gives each stage a task with its state,
-its log and its duration. Nothing is cached by Prefect; only a lock held by another DVC process and a
-remote that does not answer are worth a retry. Stages that need a failed one are not tried, the others
-are. At the end DVC is asked: a plain `dvc repro` must have nothing to do.
+its log and its duration. What DVC says at the start is up to date gets no process that looks again.
+Stages that need a failed one are not tried, the others are. At the end DVC is asked: a plain `dvc
+repro` must have nothing to do.
 
 A run that asks for a revision, a study or single parameters gets a worktree of its own, which stays
 until housekeeping, so that its report can be read: nobody's checkout changes. `python -m
@@ -15,43 +15,35 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
-import secrets
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-# Before prefect loads: it calls home unless told not to, and the run's own server, which answers
-# anyone who asks by default, must be seen from this machine only and by this process only.
-os.environ["DO_NOT_TRACK"] = "1"
-os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
-os.environ.setdefault("PREFECT_SERVER_API_HOST", "127.0.0.1")
-os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "http://127.0.0.1")
-if "PREFECT_API_URL" not in os.environ:
-    os.environ["PREFECT_API_AUTH_STRING"] = f"cxrepro:{secrets.token_urlsafe(16)}"
-    os.environ["PREFECT_SERVER_API_AUTH_STRING"] = os.environ["PREFECT_API_AUTH_STRING"]
-# an ephemeral server starts in 7 to 14 s on two idle cores, and longer on busy ones
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+from flows import tasks  # sets Prefect up, so it comes before Prefect
 
-from prefect import flow, get_run_logger, task
+# isort: split
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import TaskRun
 from prefect.futures import PrefectFuture, as_completed
-from prefect.states import State
-from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.tasks import Task
 
-from flows import checkouts, command, pipeline, processes, repository, request, study, summaries
+from flows import (
+    checkouts,
+    command,
+    layout,
+    pipeline,
+    processes,
+    repository,
+    request,
+    study,
+    summaries,
+)
 from flows.request import Wanted
 from flows.summaries import Ended
 
 METRICS = Path("reports/compare/metrics.json")
 FINDINGS = Path("reports/validate/plots/findings.csv")
-AT_ONCE = len(os.sched_getaffinity(0))
-"""Stages side by side: one for each core that we may use."""
 # DVC's hints for people at a prompt: of no use in a log
 _HINTS = (
     "To track the changes",
@@ -62,21 +54,15 @@ _HINTS = (
 )
 
 
-def worth_a_retry(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Allow a retry after a held lock or a silent remote, and after nothing else."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, pipeline.Locked | pipeline.Unreachable)
+@tasks.patient("{stage}")
+def run_stage(stage: str, root: Path, python: Path, idle: bool = False) -> tuple[str, float]:
+    """Bring one stage up to date; return ran, restored or unchanged, and the seconds it took.
 
-
-@task(
-    cache_policy=NO_CACHE, retries=5, retry_delay_seconds=10, retry_condition_fn=worth_a_retry,
-    persist_result=False, task_run_name="{stage}",
-)  # fmt: skip
-def run_stage(stage: str, root: Path, python: Path) -> tuple[str, float]:
-    """Bring one stage up to date; return ran, restored or unchanged, and the seconds it took."""
+    An `idle` one is known to be up to date.
+    """
     logger, start = get_run_logger(), time.monotonic()
     try:
-        outcome = pipeline.run(stage, root=root, python=python, say=_log)
+        outcome = "unchanged" if idle else pipeline.run(stage, root=root, python=python, say=_log)
     except (pipeline.Failed, pipeline.Locked) as error:
         logger.error("%s failed: %s", stage, error)
         raise
@@ -109,18 +95,31 @@ def ready(
     return sorted(found, key=lambda stage: -far[stage.name])
 
 
+def idle(current: Sequence[pipeline.Stage], changed: Container[str]) -> set[str]:
+    """Return the stages that have not `changed`, as DVC says, nor has any that they need."""
+    found: set[str] = set()
+    for stage in current:
+        if stage.name not in changed and found.issuperset(stage.needs):
+            found.add(stage.name)
+    return found
+
+
 def side_by_side(
-    current: Sequence[pipeline.Stage], root: Path, python: Path
+    current: Sequence[pipeline.Stage], root: Path, python: Path, *, known: Collection[str] = ()
 ) -> tuple[dict[str, tuple[str, float]], list[Exception]]:
-    """Run the stages; return the outcome and seconds of each, and what went wrong."""
+    """Run the stages; return the outcome and seconds of each, and what went wrong.
+
+    Those `known` to be up to date get their task, but no process of DVC.
+    """
     running: dict[PrefectFuture[Any], str] = {}
     outcomes: dict[str, tuple[str, float]] = {}
     done: set[str] = set()
     errors = []
     while True:
-        free = AT_ONCE - len(running)
+        free = tasks.AT_ONCE - len(running)
         for stage in ready(current, {*outcomes, *running.values()}, done)[:free]:
-            running[run_stage.submit(stage.name, root, python)] = stage.name
+            task = run_stage.submit(stage.name, root, python, stage.name in known)
+            running[task] = stage.name
         if not running:
             break
         future = next(iter(as_completed(list(running))))
@@ -135,10 +134,20 @@ def side_by_side(
     return {stage.name: outcomes.get(stage.name, ("waiting", 0.0)) for stage in current}, errors
 
 
+def title(wanted: Wanted) -> str:
+    """Say what a run is about: `study phantom at v1.0.0, seed: 8`, or `this checkout`."""
+    if not wanted.elsewhere():
+        return "this checkout"
+    study = [f"study {wanted.study}"] if wanted.study else []
+    changed = [f"{key}: {layout.words(value)}" for key, value in wanted.overrides.items()]
+    return ", ".join([" ".join([*study, f"at {wanted.revision or 'HEAD'}"]), *changed])
+
+
 @flow(
     name="reproduce",
     persist_result=False,
-    task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE),  # type: ignore[arg-type]
+    flow_run_name=tasks.titled(title),
+    task_runner=tasks.RUNNER,
 )
 def reproduce(wanted: Wanted = Wanted()) -> tuple[dict[str, str], Path]:
     """Bring every stage up to date and publish what came of it; return outcomes by stage, and the report."""
@@ -147,12 +156,13 @@ def reproduce(wanted: Wanted = Wanted()) -> tuple[dict[str, str], Path]:
         current = pipeline.graph(root)
         for path in pipeline.forget_removed_runs(root, current=current):
             get_run_logger().info("removed %s: no stage writes it any more", path)
-        outcomes, errors = side_by_side(current, root, python)
+        known = idle(current, pipeline.status(root, current=current))
+        outcomes, errors = side_by_side(current, root, python, known=known)
         pipeline.canonical_lock(root, current=current)
         publish(current, outcomes, root, base=wanted.base)
         if errors:
             raise errors[0]
-        prove(root)
+        prove(root, current)
     said = {name: outcome for name, (outcome, _) in outcomes.items()}
     return said, (root / pipeline.REPORT if wanted.elsewhere() else pipeline.REPORT)
 
@@ -176,9 +186,9 @@ def place(asked: Wanted) -> tuple[Path, Path]:
     return folder, python
 
 
-def prove(root: Path) -> None:
+def prove(root: Path, current: Sequence[pipeline.Stage]) -> None:
     """Raise Failed unless a plain `dvc repro` has nothing to do."""
-    if changed := pipeline.status(root):
+    if changed := pipeline.status(root, current=current):
         raise pipeline.Failed(
             f"DVC would still run {', '.join(changed)}: did something else change files meanwhile? "
             "Run again"

@@ -18,24 +18,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import reproduce  # sets Prefect up, so it comes before Prefect
+from flows import tasks  # sets Prefect up, so it comes before Prefect
 
 # isort: split
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
-from prefect.events import emit_event
-from prefect.settings import PREFECT_API_URL
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import command, inbox, ledger, pipeline, processes, summaries, turns
+from flows import command, inbox, ledger, pipeline, processes, reproduce, summaries, turns
 from flows.trial import Hands, Wanted
 
 
-@task(
-    cache_policy=NO_CACHE, retries=5, retry_delay_seconds=10,
-    retry_condition_fn=reproduce.worth_a_retry, persist_result=False, task_run_name="{stage}",
-)  # fmt: skip
+@tasks.patient("{stage}")
 def check_stage(stage: str, root: Path, python: Path, hear: Callable[[str], None]) -> str:
     """Bring one stage up to date that looks at new data; return ran, restored or unchanged."""
     outcome = pipeline.run(stage, root=root, python=python, say=hear)
@@ -43,10 +36,7 @@ def check_stage(stage: str, root: Path, python: Path, hear: Callable[[str], None
     return outcome
 
 
-@task(
-    cache_policy=NO_CACHE, retries=5, retry_delay_seconds=10,
-    retry_condition_fn=reproduce.worth_a_retry, persist_result=False, task_run_name="{name}",
-)  # fmt: skip
+@tasks.patient("{name}")
 def ask_remote(
     name: str, function: Callable[..., Any], arguments: Sequence[Any], named: Mapping[str, Any]
 ) -> Any:
@@ -54,26 +44,34 @@ def ask_remote(
     return function(*arguments, **named)
 
 
+def title(wanted: Wanted) -> str:
+    """Say what a run is about: `hospital from ../inbox`, with the manifest's first digits where one is asked for."""
+    only = f", manifest {wanted.manifest[:8]}" if wanted.manifest else ""
+    return f"{wanted.study} from {wanted.inbox}{only}"
+
+
 @flow(
     name="retrain",
     persist_result=False,
-    task_runner=ThreadPoolTaskRunner(max_workers=reproduce.AT_ONCE),  # type: ignore[arg-type]
+    flow_run_name=tasks.titled(title),
+    task_runner=tasks.RUNNER,
 )
 def retrain(wanted: Wanted) -> list[dict[str, str]]:
     """Decide upon the arrivals of an inbox; return the lines that the ledger got."""
     with processes.together():
-        rows = turns.work(wanted, by_prefect(wanted))
+        rows = turns.work(wanted, by_prefect())
     if rows:
         create_markdown_artifact(key="arrivals", markdown=summaries.findings(ledger.text(rows)))
     return [dict(row) for row in rows]
 
 
-def by_prefect(wanted: Wanted) -> Hands:
+def by_prefect() -> Hands:
     """Return hands that work by tasks of the flow that runs now."""
     logger = get_run_logger()
 
     def stages(current: Sequence[pipeline.Stage], folder: Path, python: Path) -> None:
-        outcomes, errors = reproduce.side_by_side(current, folder, python)
+        known = reproduce.idle(current, pipeline.status(folder, current=current))
+        outcomes, errors = reproduce.side_by_side(current, folder, python, known=known)
         reproduce.publish(current, outcomes, folder, base="HEAD")
         if errors:
             raise errors[0]
@@ -84,9 +82,7 @@ def by_prefect(wanted: Wanted) -> Hands:
             create_markdown_artifact(
                 key="findings", markdown=markdown, description=facts["arrival"]
             )
-        if PREFECT_API_URL.value():
-            resource = {"prefect.resource.id": f"cxrepro.study.{wanted.study}"}
-            emit_event(event=event, resource=resource, payload=dict(facts))
+        tasks.tell(event, f"cxrepro.study.{facts['study']}", facts)
 
     return Hands(
         stage=check_stage,

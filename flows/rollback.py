@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from flows.reproduce import worth_a_retry  # sets Prefect up, so it comes before Prefect
+from flows import tasks  # sets Prefect up, so it comes before Prefect
 
 # isort: split
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger
 
 from flows import command, origin, pipeline, promotion, registry, versions
 
@@ -46,16 +45,18 @@ def roll_back(name: str, to: str, *, root: Path = pipeline.HERE, remote: str = "
     return f"{wanted.tag} is prod now, {before} was (tag {tag}); its {files} files are whole"
 
 
-@task(
-    cache_policy=NO_CACHE, retries=5, retry_delay_seconds=10, retry_condition_fn=worth_a_retry,
-    persist_result=False,
-)  # fmt: skip
+@tasks.patient()
 def assign(name: str, to: str) -> str:
     """Do what `roll_back` does in the clone that the flow runs in."""
     return roll_back(name, to)
 
 
-@flow(name="rollback", persist_result=False)
+def title(name: str, to: str) -> str:
+    """Say what a run is about."""
+    return f"{name} back to {to}"
+
+
+@flow(name="rollback", persist_result=False, flow_run_name=tasks.titled(title))
 def rollback(name: str, to: str) -> str:
     """Make an older version prod again; return what came of it in words."""
     words = assign(name, to)

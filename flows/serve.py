@@ -213,7 +213,7 @@ def deploy(env: Mapping[str, str], addresses: Sequence[str], root: Path) -> None
     if code:
         raise pipeline.Failed(f"{words}\nthe server could not be told what it can run")
     for line in words.splitlines():
-        if line.startswith("left behind: "):
+        if line.startswith(("left behind: ", "paused: ")):
             print(line, flush=True)
 
 

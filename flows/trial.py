@@ -190,11 +190,7 @@ def check_study(wanted: Wanted, folder: Path) -> None:
 
 def check(folder: Path, python: Path, hands: Hands) -> None:
     """Run the stages up to the division of the images, one after the other; raise Unfit if one refuses."""
-    current = pipeline.graph(folder)
-    places = [n for n, stage in enumerate(current, 1) if str(openings.SPLITS) in stage.outs]
-    if not places:
-        raise pipeline.Failed(f"dvc.yaml: no stage writes {openings.SPLITS}")
-    for stage in current[: places[0]]:
+    for stage in openings.dividing(pipeline.graph(folder)):
         _check_one(stage, folder, python, hands)
 
 
@@ -232,9 +228,7 @@ def keep_division(name: str, folder: Path, python: Path, hands: Hands) -> None:
     """Pin the division that the worktree has, and divide once more by the pins; raise Failed if that moves any image."""
     before = (folder / openings.SPLITS).read_bytes()
     assignments.pin(name, root=folder)
-    for stage in pipeline.graph(folder):
-        if str(openings.SPLITS) in stage.outs:
-            _check_one(stage, folder, python, hands)
+    _check_one(openings.dividing(pipeline.graph(folder))[-1], folder, python, hands)
     if (folder / openings.SPLITS).read_bytes() != before:
         raise pipeline.Failed(
             f"{openings.SPLITS} changes when {assignments.path(name)} pins it: compare both in {folder}"
@@ -246,7 +240,7 @@ def run_all(folder: Path, python: Path, hands: Hands) -> None:
     current = pipeline.graph(folder)
     hands.stages(current, folder, python)
     pipeline.canonical_lock(folder, current=current)
-    if changed := pipeline.status(folder):
+    if changed := pipeline.status(folder, current=current):
         raise pipeline.Failed(
             f"DVC would still run {', '.join(changed)} in {folder}: did something else change it?"
         )

@@ -2,8 +2,9 @@
 
 What was decided is pushed first, as one commit with the ledger's line, and tags where a model was
 promoted; then the arrival leaves the inbox. Whoever dies before the push leaves the old state, whoever
-dies after it leaves a known arrival that the next run puts away. This checkout is never touched: of
-its repository only remote-tracking refs and the registry's tags change.
+dies after it leaves a known arrival that the next run puts away, and a note of what it did not tell any
+more (flows/untold.py). This checkout is never touched: of its repository only remote-tracking refs and
+the registry's tags change.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from flows import (
     store,
     study,
     trial,
+    untold,
 )
 from flows.inbox import Arrival
 from flows.ledger import Row
@@ -61,6 +63,7 @@ def work(wanted: Wanted, hands: Hands, *, root: Path = pipeline.HERE) -> list[Ro
     faults: list[Exception] = []
     with alone(clone, hands):
         sweep(clone, wanted.branch)
+        make_up(clone, hands)
         for arrival in chosen(wanted, clone, hands):
             try:
                 row = settle(arrival, wanted, clone, hands)
@@ -100,6 +103,20 @@ def sweep(clone: Path, branch: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             if time.time() - lock.stat().st_mtime > _DEAD_S:
                 lock.unlink()
+
+
+def make_up(clone: Path, hands: Hands) -> None:
+    """Tell what dead runs published and did not live to tell. Needs `alone`."""
+    for note in untold.notes(clone):
+        branch = f"origin/{note.branch}"
+        row = None
+        if f"refs/heads/{note.branch}" in hands.remote(origin.refs, clone):  # or it is gone
+            hands.remote(registry.bring, clone, name=note.study, branch=note.branch)
+            row = ledger.find(ledger.at(branch, root=clone), note.manifest, note.study)
+        if row is not None:
+            hands.say(f"{row['arrival']} was {row['outcome']} on {row['date_utc']}: telling it now")
+            hands.tell(EVENTS[row["outcome"]], row, ledger.tables(row, branch, root=clone))
+        note.drop(clone)
 
 
 def chosen(wanted: Wanted, clone: Path, hands: Hands) -> list[Arrival]:
@@ -185,10 +202,13 @@ def _decide(
             hands.remote(registry.bring, clone, name=wanted.study, branch=wanted.branch)
             if registry.production(wanted.study, clone) != best:
                 raise registry.Overtaken("another version became prod meanwhile: compare anew")
+        note = untold.Note(study=wanted.study, manifest=digest, branch=wanted.branch)
+        note.write(clone)
         row = publish(arrival, digest, judged, wanted, folder, hands)
     inbox.put_away(arrival, row["outcome"], digest, judged.tables)
     hands.say(ledger.words([row]))
     hands.tell(EVENTS[row["outcome"]], row, judged.tables)
+    note.drop(clone)
     return row
 
 

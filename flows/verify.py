@@ -104,8 +104,9 @@ def _cure(path: str) -> str:
 
 def _pointers(clone: Path, path: str) -> dict[Path, str]:
     """Return {pointer: what it names} of the commit's pointers to this raw data, or to parts of it."""
-    found = sorted({*(clone / "data").glob("*.dvc"), *(clone / "data/raw").rglob("*.dvc")})
-    names = {pointer: pointer.with_suffix("").relative_to(clone) for pointer in found}
+    names = {
+        pointer: pointer.with_suffix("").relative_to(clone) for pointer in checkouts.pointers(clone)
+    }
     return {
         pointer: name.as_posix()
         for pointer, name in names.items()

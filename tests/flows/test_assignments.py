@@ -22,8 +22,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Path(path).write_text(text)
     Path("studies/toy").mkdir(parents=True)
     monkeypatch.setattr(study, "text", lambda name, **_: f"study: {name}\n")
-    monkeypatch.setattr(pipeline, "stages", lambda _: ["ingest@x", "merge", "split", "compare"])
-    monkeypatch.setattr(pipeline, "status", lambda _: {"compare": ["changed"]})
+    outs = {"ingest@x": "x.csv", "merge": "m.csv", "split": "data/splits.csv", "compare": "c.json"}
+    stages = [pipeline.Stage(name=name, outs=(out,)) for name, out in outs.items()]
+    monkeypatch.setattr(pipeline, "graph", lambda _: stages)
+    monkeypatch.setattr(pipeline, "status", lambda _, **__: {"compare": ["changed"]})
     monkeypatch.setattr(sys, "argv", ["assignments", "toy"])
     return tmp_path
 
@@ -67,7 +69,7 @@ def test_a_split_that_moves_an_image_is_refused(project, text, capsys):
 
 
 def test_another_study_or_an_outdated_split_is_refused(project, capsys, monkeypatch):
-    monkeypatch.setattr(pipeline, "status", lambda _: {"merge": [], "compare": []})
+    monkeypatch.setattr(pipeline, "status", lambda _, **__: {"merge": [], "compare": []})
     with pytest.raises(SystemExit):
         assignments.main()
     assert "not up to date: merge; run `make repro TARGET=split`" in capsys.readouterr().err
@@ -82,8 +84,9 @@ def test_another_study_or_an_outdated_split_is_refused(project, capsys, monkeypa
 def elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same project, in which nobody stands; studies are composed as ever."""
     monkeypatch.undo()
-    monkeypatch.setattr(pipeline, "stages", lambda _: ["split"])
-    monkeypatch.setattr(pipeline, "status", lambda _: {})
+    split = pipeline.Stage(name="split", outs=("data/splits.csv",))
+    monkeypatch.setattr(pipeline, "graph", lambda _: [split])
+    monkeypatch.setattr(pipeline, "status", lambda _, **__: {})
     (project / "studies/defaults.yaml").write_text("split: {assignments: null, frozen: [test]}\n")
     (project / "studies/toy/study.yaml").write_text("")
     study.write("toy", root=project)

@@ -159,20 +159,22 @@ FAULT = {
 
 def test_an_alarm_fails_and_is_told_to_the_server(monkeypatch):
     audit, told = module(), []
-    monkeypatch.setattr(audit, "emit_event", lambda **facts: told.append(facts))
-
-    class Address:
-        value = staticmethod(lambda: "http://127.0.0.1:4200/api")
-
-    monkeypatch.setattr(audit, "PREFECT_API_URL", Address)
+    monkeypatch.setattr(audit.tasks, "tell", lambda *facts: told.append(facts))
     audit.alarm([result("identical")])
     with pytest.raises(
         audit.Alarm, match=r"(?s)stage: fit@left.*file: data/x.*likely cause: code: it"
     ):
         audit.alarm([result("identical"), result("differs", **FAULT)])
-    assert [facts["event"] for facts in told] == ["cxrepro.audit.failed"]
-    assert told[0]["payload"]["not looked at"] == "the processor (not needed)"
-    assert told[0]["resource"] == {"prefect.resource.id": "cxrepro.audit.HEAD"}
+    ((event, resource, facts),) = told
+    assert (event, resource) == ("cxrepro.audit.failed", "cxrepro.audit.HEAD")
+    assert facts["not looked at"] == "the processor (not needed)"
+
+    def lost(*facts):
+        raise pipeline.Unreachable("nobody hears of it")
+
+    monkeypatch.setattr(audit.tasks, "tell", lost)
+    with pytest.raises(audit.Alarm, match=r"(?s)stage: fit@left.*nobody hears of it"):
+        audit.alarm([result("differs", **FAULT)])
     with pytest.raises(ValueError, match="nothing was audited"):
         audit.alarm([result("passed over")])
 

@@ -14,13 +14,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 class Client:
     """A client that knows one of our automations already, and runs of a worker that is gone."""
 
-    def __init__(self, runs=()):
+    def __init__(self, runs=(), deployments=()):
+        self.deployments = list(deployments)
         self.runs, self.created, self.updated, self.set = list(runs), [], {}, {}
 
     async def read_automations_by_name(self, name):
         if name != "cxrepro: a flow is late":
             return []
         return [types.SimpleNamespace(id="known", enabled=False)]
+
+    async def read_deployments(self):
+        return self.deployments
 
     async def create_automation(self, automation):
         self.created.append(automation.name)
@@ -68,3 +72,18 @@ def test_what_was_left_behind_is_ended_and_what_had_not_begun_is_tried_again(cap
         "unwanted": "CANCELLED",
     }
     assert "left behind: begun was Running" in capsys.readouterr().out
+
+
+def test_what_starts_paused_is_told_in_a_line_and_an_automation_that_is_off_stays_so(capsys):
+    from flows import deploy
+
+    late = {"name": "cxrepro: a flow is late"}
+    nightly = {"name": "arrivals", "entrypoint": "flows.retrain.retrain", "triggers": [late]}
+    wanted = {"name": "cxrepro", "deployments": [nightly, {**nightly, "entrypoint": "flows.a.b"}]}
+    found = asyncio.run(deploy.choose(Client(), wanted, "no remote: make one"))
+    assert found["name"] == "cxrepro"
+    assert [each["paused"] for each in found["deployments"]] == [True, False]
+    assert found["deployments"][0]["triggers"] == [{**late, "enabled": False}]
+    assert capsys.readouterr().out == (
+        "paused: retrain/arrivals: no remote: make one; then start again\n"
+    )

@@ -57,28 +57,11 @@ def test_the_command_line_asks_in_yaml(capsys):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(
-    ("error", "again"),
-    [
-        (pipeline.Locked("busy"), True),
-        (pipeline.Unreachable("timed out"), True),
-        (pipeline.Failed("no"), False),
-    ],
-)
-def test_only_a_held_lock_and_a_silent_remote_are_worth_a_retry(error, again):
-    class Ended:
-        def result(self, raise_on_failure):
-            return error
-
-    module = flow_module()
-    assert module.worth_a_retry(module.run_stage, None, Ended()) is again
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_nothing_is_cached_by_prefect():
-    module = flow_module()
-    assert module.run_stage.cache_policy == module.NO_CACHE
-    assert module.run_stage.persist_result is False
+def test_idle_is_what_has_not_changed_nor_anything_before_it():
+    idle = flow_module().idle
+    assert idle(GRAPH, {}) == {each.name for each in GRAPH}
+    assert idle(GRAPH, {"large": ["changed"]}) == {"raw", "report", "split", "small"}
+    assert idle(GRAPH, {"raw": [], "report": []}) == set()
 
 
 # Notes when each run was at work, beside the checkout.

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from flows import pipeline
 from tests.flows import arriving, deployed
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -48,25 +47,6 @@ def test_a_server_can_refuse_wrong_parameters_by_the_flows_schema() -> None:
     schema = flow_module().retrain.parameters.model_dump()["definitions"]["Wanted"]
     assert schema["required"] == ["inbox", "study"] and schema["additionalProperties"] is False
     assert schema["properties"]["study"]["pattern"] == "^[a-z0-9_]+$"
-
-
-def test_nothing_is_cached_and_only_locks_and_silence_are_worth_a_retry() -> None:
-    module = flow_module()
-
-    class Ended:
-        def __init__(self, error: Exception) -> None:
-            self.error = error
-
-        def result(self, raise_on_failure: bool) -> Exception:
-            return self.error
-
-    for task in (module.check_stage, module.ask_remote):
-        assert task.cache_policy == module.NO_CACHE and task.persist_result is False
-        for error, again in (
-            (pipeline.Unreachable("silent"), True), (pipeline.Locked("busy"), True),
-            (pipeline.Failed("no"), False), (module.turns.registry.Overtaken("late"), False),
-        ):  # fmt: skip
-            assert task.retry_condition_fn(task, None, Ended(error)) is again
 
 
 def run(clone: Path) -> subprocess.CompletedProcess[str]:

@@ -20,6 +20,7 @@ from tests.flows import served, toy
 
 DEPLOYMENTS = yaml.safe_load((toy.ROOT / "prefect.yaml").read_text())["deployments"]
 SHA256 = "0123456789abcdef" * 4
+ARRIVAL = "retrain on arrival"
 
 
 def mode(path: Path) -> str:
@@ -181,6 +182,17 @@ def test_the_schedule_fires(up):
 
 
 @pytest.mark.slow
+def test_what_lacks_a_remote_starts_paused_and_says_the_cure(up):
+    """The clone has a git remote and no DVC remote."""
+    (line,) = [x for x in up.said().splitlines() if x.startswith("paused: ")]
+    assert line.startswith("paused: retrain/arrivals: this clone has no default DVC remote")
+    assert "`dvc remote add --default" in line
+    there = up.ask("/deployments/name/retrain/arrivals")[1]
+    assert there["paused"] and there["description"].startswith("Waits for a remote: ")
+    assert not up.ask("/deployments/name/audit/weekly")[1]["paused"]
+
+
+@pytest.mark.slow
 def test_an_event_begins_a_run_with_what_it_carries_and_a_wrong_one_is_told(up):
     payload = {"inbox": "/an/inbox", "study": "toy", "manifest": SHA256}
     up.tell("cxrepro.data.arrived", **payload)
@@ -257,6 +269,18 @@ def test_a_killed_worker_is_started_again_and_takes_its_runs_along(up):
 
 @pytest.mark.slow
 def test_all_ends_with_its_starter_and_a_new_start_goes_on(up):
+    weekly = up.ask("/deployments/name/audit/weekly")[1]
+    (schedule,) = weekly["schedules"]
+    place = f"/deployments/{weekly['id']}/schedules"
+    assert up.ask(f"{place}/{schedule['id']}", {"active": False}, method="PATCH")[0] == 204
+    own = {"schedule": {"interval": 3600, "timezone": "UTC"}, "active": False}
+    assert up.ask(place, [own])[0] == 201
+    (automation,) = up.ask("/automations/filter", {"automations": {"name": {"any_": [ARRIVAL]}}})[1]
+    off = {"enabled": False}
+    assert up.ask(f"/automations/{automation['id']}", off, method="PATCH")[0] == 204
+    for name, chosen in (("retrain/arrivals", "resume"), ("wait/often", "pause")):
+        number = up.ask(f"/deployments/name/{name}")[1]["id"]
+        assert up.ask(f"/deployments/{number}/{chosen}_deployment", {})[0] == 200
     for number in (signal.SIGINT, signal.SIGKILL):
         begun = up.run("wait/toy", seconds=600)
         up.reaches(begun, "Running")
@@ -264,3 +288,17 @@ def test_all_ends_with_its_starter_and_a_new_start_goes_on(up):
         up.start()
         up.reaches(begun, "Crashed")
     up.reaches(up.run("wait/toy"), "Completed")
+    check_choices(up)
+
+
+def check_choices(up) -> None:
+    """Fail unless all is switched as the test above did it, two starts later."""
+    found = up.ask("/deployments/name/audit/weekly")[1]["schedules"]
+    assert sorted((each["slug"] or "", each["active"]) for each in found) == [
+        ("", False),
+        ("weekly", False),
+    ]
+    (automation,) = up.ask("/automations/filter", {"automations": {"name": {"any_": [ARRIVAL]}}})[1]
+    assert automation["enabled"] is False
+    assert not up.ask("/deployments/name/retrain/arrivals")[1]["paused"]
+    assert up.ask("/deployments/name/wait/often")[1]["paused"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import inbox, ledger, pipeline, registry, trial, turns
+from flows import inbox, ledger, pipeline, registry, trial, turns, untold
 from tests.flows import arriving, deployed, killing, toy
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -130,6 +130,59 @@ def test_an_event_for_data_that_nobody_has_is_an_error(hospital: Path, tmp_path:
     with pytest.raises(ValueError, match=r"no arrival in .* has the manifest 0000"):
         arriving.retrain(clone, manifest="0" * 64)
     assert beside(clone, "inbox") == ["march"]
+
+
+def test_without_a_remote_the_cure_is_told_and_nothing_is_touched(
+    hospital: Path, tmp_path: Path
+) -> None:
+    clone = copy(hospital, tmp_path / "copy")
+    toy.git(clone, "remote", "remove", "origin")
+    arriving.arrive(clone, "march", [1])
+    before = arriving.state(clone)
+    with pytest.raises(ValueError, match=r"no git remote 'origin'.*`git remote add origin"):
+        arriving.retrain(clone)
+    assert arriving.state(clone) == before and beside(clone, "inbox") == ["march"]
+    assert not (clone / ".worktrees").exists()
+
+
+def test_what_a_dead_run_published_and_did_not_tell_is_told_once(
+    hospital: Path, tmp_path: Path
+) -> None:
+    clone = copy(hospital, tmp_path / "copy")
+    row = ledger.line("march", "1" * 64, "toy", "quarantined", reason="noise")
+    tree = deployed.worktree(clone, None)
+    ledger.write(tree, row, {"findings.csv": "finding\n"})
+    commit = toy.commit(tree, "march quarantined")
+    toy.git(clone, "push", "-q", "origin", f"{commit}:main")
+    # the second died before it published anything, the third's branch is no more
+    for digit, branch in (("1", "main"), ("2", "main"), ("1", "trial")):
+        untold.Note(study="toy", manifest=digit * 64, branch=branch).write(clone)
+    told: list[object] = []
+    hands = replace(trial.plain(), tell=lambda *facts: told.append(facts))
+    for _ in range(2):
+        turns.make_up(clone, hands)
+    assert told == [("cxrepro.arrival.quarantined", row, {"findings.csv": "finding\n"})]
+    assert list(untold.notes(clone)) == []
+
+
+@pytest.mark.slow
+def test_a_death_before_telling_is_made_up_for_though_nothing_arrives(
+    champion: Path, tmp_path: Path
+) -> None:
+    clone = copy(champion, tmp_path / "copy")
+    arriving.arrive(clone, "noise", ["no number"])
+    told: list[tuple[str, str]] = []
+
+    def die(*facts: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        arriving.retrain(clone, replace(trial.plain(), tell=die))
+    assert beside(clone, "inbox") == []
+    hands = replace(trial.plain(), tell=lambda event, row, _: told.append((event, row["arrival"])))
+    for _ in range(2):
+        assert arriving.retrain(clone, hands) == []
+    assert told == [("cxrepro.arrival.quarantined", "noise")]
 
 
 @pytest.mark.slow
