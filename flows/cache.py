@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows import pipeline, repository
+from flows import guard_data, pipeline, repository
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -221,10 +221,11 @@ def bring(pointers: Sequence[Path], checkout: Path, *, of: Path) -> str:
     targets = sorted(str(pointer.resolve()) for pointer in pointers)
     with contextlib.closing(Repo(str(checkout), config=settings)) as repo:
         try:
+            guard_data.check(repo, guard_data.of_pointers(repo, pointers))
             with contextlib.suppress(DvcException):  # the cache lacks some: the remote may not
                 repo.checkout(targets=targets)
                 return ""
             repo.pull(targets=targets)
-        except (DvcException, OSError) as error:
+        except (DvcException, OSError, pipeline.Unreachable) as error:
             return " ".join(str(error).split()) or type(error).__name__
     return ""

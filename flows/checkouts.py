@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flows import cache, key, pipeline, repository
+from flows import cache, guard, key, pipeline, repository
 
 FOLDER = Path(".worktrees")
 
@@ -28,6 +28,7 @@ def add(name: str, revision: str, *, root: Path = pipeline.HERE) -> Path:
     if folder.exists():
         raise ValueError(f"{FOLDER / name} is there already: remove it with `git worktree remove`")
     commit = repository.commit(revision, root=root)
+    guard.check_commit(commit, root=root)
     try:
         repository.git(*("worktree", "add", "--quiet", "--detach", str(folder), commit), root=root)
         local = root / ".dvc" / "config.local"

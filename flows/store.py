@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flows import pipeline, processes, repository
+from flows import guard, pipeline, processes, repository
 
 _PART = 1 << 20
 _T = TypeVar("_T")
@@ -141,7 +141,10 @@ class Store:
             if side.answer(lambda side=side, parts=parts: side.read(md5, parts.append)):  # type: ignore[misc]
                 text = b"".join(parts)
                 if f"{hashlib.md5(text).hexdigest()}.dir" == md5:  # noqa: S324
-                    return list(json.loads(text))
+                    entries = list(json.loads(text))
+                    if found := list(guard.listing(path, entries)):
+                        raise guard.Refused(path, found)
+                    return entries
         raise ValueError("\n".join(self.faults({path: md5})))
 
 

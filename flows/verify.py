@@ -24,6 +24,7 @@ from flows import (
     champion,
     checkouts,
     differences,
+    guard,
     pipeline,
     processes,
     record,
@@ -76,6 +77,7 @@ def claim(*, revision: str | None, name: str | None, root: Path = pipeline.HERE)
 
 def prepare(clone: Path, claim: Claim, *, root: Path) -> None:
     """Make the clone: the commit's files, the claim's parameters and lock, an empty cache of its own."""
+    guard.check_commit(claim.commit, root=root)
     # --shared reads git's objects in place, so that a commit on no branch can be proved too
     repository.git("clone", "--quiet", "--shared", "--no-checkout", str(root.resolve()), str(clone))
     repository.git("checkout", "--quiet", "--detach", claim.commit, root=clone)

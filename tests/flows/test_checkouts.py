@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flows import checkouts, pipeline
-from tests.flows import toy
+from flows import checkouts, guard, pipeline
+from tests.flows import deployed, evil, toy
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -122,3 +122,15 @@ def test_hooks_of_the_clone_are_not_run(repository: Path) -> None:
     hook.chmod(0o755)
     folder = checkouts.add("one", "HEAD", root=repository)
     assert not (folder / "hooked").exists() and not (repository / "hooked").exists()
+
+
+@pytest.mark.parametrize("name", ["a link out", "a link into the hooks"])
+def test_a_commit_that_leads_out_of_its_tree_gets_no_worktree(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, name: str
+) -> None:
+    clone = deployed.copy(deployed.made(tmp_path_factory.getbasetemp()), tmp_path / "toy")
+    evil.outside(clone)
+    commit = evil.commit(clone, evil.COMMITS[name][0])
+    with pytest.raises(guard.Refused, match="nothing of it was written"):
+        checkouts.add("evil", commit, root=clone)
+    assert evil.untouched(clone) and worktrees(clone) == 1

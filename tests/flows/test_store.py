@@ -173,9 +173,9 @@ def test_a_worktree_means_the_same_folder_though_the_address_is_relative(clone: 
 
 
 def test_a_kind_of_storage_that_is_not_installed_is_named(clone: Path) -> None:
-    config = (clone / ".dvc/config").read_text().replace("../../storage", "s3://bucket")
+    config = (clone / ".dvc/config").read_text().replace("../../storage", "gs://bucket")
     (clone / ".dvc/config").write_text(config)
-    with pytest.raises(pipeline.Failed, match="requires 'dvc-s3' to be installed"):
+    with pytest.raises(pipeline.Failed, match="requires 'dvc-gs' to be installed"):
         store.check(clone)
 
 

@@ -21,8 +21,10 @@ DISTRIBUTIONS = {
 }
 NOT_IMPORTED = {
     "onnxscript": "torch.onnx.export translates with it",
-    "fastapi": "Prefect's server needs it, and a newer one breaks it",
     "sqlalchemy": "Prefect's server needs it, and a newer one lets no schedule fire",
+    "tensorboard": "torch.utils.tensorboard writes with it, make tensorboard shows with it",
+    "dvc-s3": "DVC reaches a remote in S3 with it",
+    "dvc-ssh": "DVC reaches a remote over SSH with it",
     "torchvision": "timm imports it, and its version belongs to torch's",
     "pyyaml": "DVC and Prefect read YAML with it",
     "scikit-learn": "the users name it; the tests hold every metric against it",
@@ -108,7 +110,10 @@ def test_numerics_lock_is_in_step_with_requirements_lock() -> None:
 
 def test_numerics_lock_names_what_computes() -> None:
     """Whatever cxr imports can change a byte, save what reads words, shows a bar, checks or carries work."""
-    words_only = {"ruamel-yaml", "tqdm", "onnxruntime", "distributed", "huggingface-hub"}
+    words_only = {
+        *("ruamel-yaml", "tqdm", "onnxruntime", "distributed", "huggingface-hub"),
+        *("fastapi", "uvicorn", "python-multipart", "pydantic"),
+    }
     named = {
         line.split("==")[0] for line in (source.ROOT / "numerics.lock").read_text().splitlines()
     }
