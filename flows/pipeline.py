@@ -30,10 +30,26 @@ LOCK_FILE = "dvc.lock"
 REPORT = Path("reports/index.html")
 # The folders that hold one entry per data set, run or model.
 ITEM_FOLDERS = (
-    *("data/manifests", "data/searched", "data/pruned", "data/models", "data/exported"),
+    *(
+        "data/manifests",
+        "data/searched",
+        "data/pruned",
+        "data/models",
+        "data/explained",
+        "data/exported",
+    ),
     *(
         f"reports/{stage}"
-        for stage in ("search", "transfer", "distill", "prune", "finish", "evaluate", "export")
+        for stage in (
+            "search",
+            "transfer",
+            "distill",
+            "prune",
+            "finish",
+            "evaluate",
+            "explain",
+            "export",
+        )
     ),
 )
 _LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")

@@ -1,7 +1,7 @@
 """tune: run everything that needs no test image, and print what val said of each network.
 
-Searches, trainings, prunings and what they rest on run as in `make repro`; evaluate, export and
-compare do not, so nothing is known of test while a study still changes. search_val ranks what a
+Searches, trainings, prunings and what they rest on run as in `make repro`; evaluate,
+explain, export and compare do not, so nothing is known of test while a study still changes. search_val ranks what a
 search or a pruning tries (their brief trainings stand without val); val stops trainings and tells recipes apart. A search's own finalists are
 trained shortly on shrunken images: compare their lines with one another only.
 """

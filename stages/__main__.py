@@ -59,6 +59,7 @@ def faults(tree: dict[str, Any]) -> list[str]:
     found += _bound(tree, "merge", "leave_out_patients")
     found += _bound(tree, "split", "assignments")
     found += _bound(tree, "validate", "reference")
+    found += _bound(tree, "explain", "boxes")
     found += _runs.faults(tree)
     found += _pruning.faults(tree)
     return found

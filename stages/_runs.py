@@ -84,6 +84,8 @@ def faults(tree: Mapping[str, Any]) -> Iterator[str]:
     yield from _search_val(tree)
     exported, unmade = names(tree, "export", "models"), "nothing makes the model"
     yield from _models("models", names(tree, "models"), made(tree), unmade)
+    explained = names(tree, "explain", "models")
+    yield from _models("explain.models", explained, names(tree, "models"), "models lacks")
     yield from _models("export.models", exported, made(tree), unmade)
     yield from _models(
         "export.int8", names(tree, "export", "int8"), exported, "export.models lacks"

@@ -8,12 +8,18 @@ resampling patients, with the same resamples for every model.
 Where an image can have any number of labels (losses bce and asymmetric) a label's threshold is the
 one of highest F1 on the fold's val images, never on test images. For a mean of networks it is chosen
 on the val images of all folds, each scored by the one network that did not train on it: scores of
-single networks, which spread a little more than means do.
+single networks, which spread a little more than means do. The operating points of every loss
+(cxr.metrics.thresholds: Youden's, and one that finds nearly every image with the label) are chosen on
+val in the same way; they decide nothing but what is told of them.
+
+Results: metrics.json holds the headlines, plots/results.csv every label, metric and decision with its
+interval, plots/subgroups.csv sex, age, view and source (all cxr.metrics.tables), plots/predictions.csv
+what was said of each image.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +31,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from cxr.metrics.summary import Scored
+    from cxr.metrics.measured import Measured
+    from cxr.metrics.scored import Scored
+
+
+_FEW = 2000  # images: starting a process for them takes longer than scoring them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,53 +62,33 @@ class Predicted:
     """a row per image and fold that tested it; fold -1 (summary.ENSEMBLE): the mean over all folds"""
     thresholds_FL: np.ndarray | None
     """(folds, labels), (1, labels) for the mean; None: one label per image, the highest score decides"""
+    points: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """by rule of cxr.metrics.thresholds: as thresholds_FL, NaN where none could be chosen"""
 
 
 def scored(predicted: Predicted) -> Scored:
     """Decide on the labels of every row."""
-    import numpy as np
+    from cxr.metrics import scored as table
 
-    from cxr import manifest
-    from cxr.metrics import classification
-    from cxr.metrics.summary import Scored
-
-    predictions, thresholds_FL = predicted.table, predicted.thresholds_FL
-    labels_NL = manifest.label_array(predictions)
-    names = [f"score:{label}" for label in manifest.labels(predictions)]
-    scores_NL, folds_N = predictions[names].to_numpy(np.float64), predictions["fold"].to_numpy()
-    if thresholds_FL is None:
-        classification.class_of(labels_NL)  # complains unless each image has exactly one label
-        labels_NL, decided_NL = np.nan_to_num(labels_NL), classification.highest(scores_NL)
-    else:
-        decided_NL = scores_NL >= thresholds_FL[folds_N]  # -1: the last row, a mean's only one
-    patients_N, sources_N = (
-        predictions[column].fillna("unknown").replace("", "unknown").to_numpy(str)
-        for column in ("patient", "source")
-    )
-    return Scored(
-        labels_NL=labels_NL, scores_NL=scores_NL, decided_NL=decided_NL, patients_N=patients_N,
-        folds_N=folds_N, sources_N=sources_N, exclusive=thresholds_FL is None,
-    )  # fmt: skip
+    return table.from_table(predicted.table, predicted.thresholds_FL)
 
 
 def evaluate(
-    predicted: Predicted,
-    members: Predicted | None,
-    *,
-    settings: Params,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    """Return the results of predictions as plain numbers (see `predict`)."""
+    predicted: Predicted, index: pd.DataFrame, *, settings: Params, rng: np.random.Generator
+) -> Measured:
+    """Measure predictions; `index` tells sex, age, view and source of the images."""
     from cxr import manifest
-    from cxr.metrics import summary
+    from cxr.metrics import measured, subgroups
 
-    return summary.summarise(
+    known = index.set_index("image").loc[predicted.table["image"]]
+    return measured.measure(
         scored(predicted),
         manifest.labels(predicted.table),
         samples=settings.bootstrap_samples,
         confidence=settings.confidence,
         rng=rng,
-        members=None if members is None else scored(members),
+        points=predicted.points,
+        attributes=subgroups.attributes(known),
     )
 
 
@@ -107,62 +97,94 @@ def predict(
 ) -> tuple[Predicted, Predicted | None]:
     """Score each fold's test images; return what the model says, by itself or as a mean of networks.
 
-    In the second case what each of them says follows, with thresholds from its own val images, as it
-    would be used alone; else None.
+    Of a mean, what each network says follows, decided as it would be alone; else None.
     """
     import numpy as np
 
-    from cxr import prepared, workers
+    from cxr import prepared
     from cxr.metrics import summary
+
+    rows = _rows(index, splits, exclusive=loss == "cross_entropy")
+    together = prepared.share_test(index, splits)
+    found = _scores(model, prepared_folder, rows)
+    vals = list(zip(rows.get("val", []), found.get("val", []), strict=True))
+    tested = dict(enumerate(zip(rows["test"], found["test"], strict=True)))
+    each = _predicted(index, tested, [[val] for val in vals], loss=loss)
+    if not together:
+        return each, None
+    mean_NL = np.stack(found["test"]).mean(axis=0, dtype=np.float64).astype(np.float32)
+    said = {summary.ENSEMBLE: (rows["test"][0], mean_NL)}
+    return _predicted(index, said, [vals] if vals else [], loss=loss), each
+
+
+def _rows(
+    index: pd.DataFrame, splits: pd.DataFrame, *, exclusive: bool
+) -> dict[str, list[np.ndarray]]:
+    """Return each fold's rows of `index`, by part: test, and val unless a fold has none and needs none.
+
+    Raises ValueError for a fold without test images, or without val images where thresholds decide.
+    """
+    from cxr import prepared
+
+    rows = {part: prepared.rows(index, splits, part) for part in ("test", "val")}
+    empty = {part: [i for i, r in enumerate(rows[part]) if not len(r)] for part in rows}
+    if exclusive and empty["val"]:
+        del rows["val"], empty["val"]
+    words = [f"{part} of fold_{i}" for part in rows for i in empty[part]]
+    if words:
+        raise ValueError(f"no image in {', '.join(words)}: raise split.fractions or add patients")
+    return rows
+
+
+def _scores(
+    model: Path, prepared_folder: Path, rows: Mapping[str, Sequence[np.ndarray]]
+) -> dict[str, list[np.ndarray]]:
+    """Return what the network of each fold says of the fold's rows, (N, L), by part."""
+    from cxr import workers
     from cxr.training import models
 
-    parts = ["test"] if loss == "cross_entropy" else ["test", "val"]
-    rows = {part: prepared.rows(index, splits, part) for part in parts}
-    empty = [f"{part} of fold_{i}" for part in rows for i, r in enumerate(rows[part]) if not len(r)]
-    if empty:
-        raise ValueError(f"no image in {', '.join(empty)}: raise split.fractions or add patients")
-    together = prepared.share_test(index, splits)
-    work = [(part, fold) for part in rows for fold in range(len(rows["test"]))]
+    work = [(part, fold) for fold in range(len(rows["test"])) for part in rows]
+    few = max(len(rows[part][fold]) for part, fold in work) < _FEW
     scores = workers.run(
         models.score_fold,
         [(model, fold, prepared_folder, rows[part][fold]) for part, fold in work],
         words=f"evaluate@{model.name}",
+        chunk=len(rows) if few else 1,
     )
-    found: dict[str, list[np.ndarray]] = {part: [] for part in parts}
+    found: dict[str, list[np.ndarray]] = {part: [] for part in rows}
     for (part, _), scores_NL in zip(work, scores, strict=True):
         found[part].append(scores_NL)
-    vals = list(zip(rows.get("val", []), found.get("val", []), strict=True))
-    each = Predicted(
-        table=_table(index, dict(enumerate(zip(rows["test"], found["test"], strict=True)))),
-        thresholds_FL=_thresholds(index, [[val] for val in vals]),
-    )
-    if not together:
-        return each, None
-    mean_NL = np.stack(found["test"]).mean(axis=0, dtype=np.float64).astype(np.float32)
-    whole = Predicted(
-        table=_table(index, {summary.ENSEMBLE: (rows["test"][0], mean_NL)}),
-        thresholds_FL=_thresholds(index, [vals] if vals else []),
-    )
-    return whole, each
+    return found
 
 
-def _thresholds(
-    index: pd.DataFrame, groups: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]
-) -> np.ndarray | None:
-    """Return the thresholds (groups, labels) of highest F1 on all val images of each group.
+def _predicted(
+    index: pd.DataFrame,
+    said: Mapping[int, tuple[np.ndarray, np.ndarray]],
+    vals: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]],
+    *,
+    loss: str,
+) -> Predicted:
+    """Gather what is said of test images by fold, with thresholds from each group of `vals`.
 
-    A group lists rows of `index` with their scores (N, L). None without a group.
+    Both hold rows of `index` and their scores (N, L).
     """
     import numpy as np
 
     from cxr import manifest
-    from cxr.metrics import classification
+    from cxr.metrics import classification, thresholds
 
-    labels_NL, found = manifest.label_array(index), []
-    for group in groups:
-        rows_N, scores_NL = (np.concatenate(arrays) for arrays in zip(*group, strict=True))
-        found.append(classification.best_thresholds(labels_NL[rows_N], scores_NL))
-    return np.stack(found) if found else None
+    labels_NL = manifest.label_array(index)
+    groups = [[np.concatenate(arrays) for arrays in zip(*group, strict=True)] for group in vals]
+    pairs = [(labels_NL[rows_N], scores_NL) for rows_N, scores_NL in groups]
+    own = [] if loss == "cross_entropy" else [classification.best_thresholds(*x) for x in pairs]
+    points = {
+        rule: np.stack([thresholds.choose(*pair, rule=rule) for pair in pairs])
+        for rule in thresholds.RULES
+        if pairs
+    }
+    return Predicted(
+        table=_table(index, said), thresholds_FL=np.stack(own) if own else None, points=points
+    )
 
 
 def _table(index: pd.DataFrame, folds: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
@@ -211,6 +233,7 @@ def draw(folder: Path, result: dict[str, Any], case: Scored, *, model: str) -> N
 
 def main(model: str) -> str:
     from cxr import artifacts, manifest, params, prepared, progress, seeding
+    from cxr.metrics import summary, tables
     from cxr.training import models
 
     settings, seed = params.load(Params, "evaluate"), params.seed()
@@ -227,7 +250,8 @@ def main(model: str) -> str:
     predicted, members = predict(folder, prepared_folder, index, splits, loss=about["loss"])
     # the stream does not name the model: all models meet the same resamples
     rng = seeding.stream(seed, "evaluate", "bootstrap")
-    result = evaluate(predicted, members, settings=settings, rng=rng)
+    found = evaluate(predicted, index, settings=settings, rng=rng)
+    result = summary.tree(found, members=None if members is None else scored(members))
     thresholds_FL = predicted.thresholds_FL
     result |= {
         "model": model,
@@ -239,7 +263,9 @@ def main(model: str) -> str:
     }
     report = Path("reports/evaluate") / model
     artifacts.write_csv(report / "plots" / "predictions.csv", predicted.table)
-    draw(report / "plots", result, scored(predicted), model=model)
+    artifacts.write_csv(report / "plots" / "results.csv", tables.results(found))
+    artifacts.write_csv(report / "plots" / "subgroups.csv", tables.by_group(found))
+    draw(report / "plots", result, found.scored, model=model)
     artifacts.write_json(report / "metrics.json", result)
     mean = f", mean of {result['ensemble']} networks" if "ensemble" in result else ""
     return f"{result['images']} images{mean}: {_words(result)}"

@@ -1,9 +1,9 @@
 """export: write a model as ONNX, one file per fold, and check that it scores as PyTorch does.
 
 The file takes grey images of the prepared size, float32 0..255, named `images` (N, 1, S, S), and
-gives `probabilities` (N, labels), already calibrated if the model is, and, where the network ends in
-means of maps and one linear layer, `maps` (N, labels, h, w): what each place adds to each label's
-score. It scores an image once, as it is, whatever `test_views` says: metadata.json tells where the
+gives `probabilities` (N, labels), already calibrated if the model is; `strangeness` (N,), fitted on
+images of train, above its threshold for at most 5 % of val's; and, where the network ends in means of
+maps and one linear layer, `maps` (N, labels, h, w): what each place adds to each label's score. It scores an image once, as it is, whatever `test_views` says: metadata.json tells where the
 model's own figures are means over more. It is compared on val images; test images are left to
 evaluate. Models in `export.int8` are written with whole numbers of 8 bits too (fold-<i>.int8.onnx),
 calibrated on images of train; what that costs on val stands beside them.
@@ -49,6 +49,7 @@ def tasks(
     return [
         exporting.Task(
             model=model, fold=fold, origin=origin, prepared_folder=prepared_folder, rows=val,
+            trained=trained[fold],
             calibration=None if seed is None else calibration(trained[fold], seed=seed, fold=fold),
         )
         for fold, val in enumerate(rows)
@@ -112,6 +113,9 @@ def describe(
             for name, content in contents(exported).items()
         },
         **_maps(dict(zip(names, exported, strict=True))),
+        "strangeness": {
+            name: one.about["strangeness"] for name, one in zip(names, exported, strict=True)
+        },
     }
     if exporting.calibrated(config):
         temperatures = [one.temperature for one in exported]
@@ -162,6 +166,7 @@ def summary(exported: list[exporting.Exported]) -> dict[str, Any]:
         "opset": exporting.OPSET,
         "folds": len(exported),
         "files_with_maps": sum(one.about["maps"] is not None for one in exported),
+        "val_refused": max(one.about["strangeness"]["held_out_refused"] for one in exported),
         "agrees": True,
     }
     costs = [one.int8.costs for one in exported if one.int8]

@@ -1,7 +1,7 @@
 """Trained networks as ONNX files that run without this code, and the proof that they say the same.
 
-graph writes a network as a file, maps adds where its scores come from, card what it is; running runs
-a file and compares it with PyTorch; quantizing makes it one of whole numbers, by what evaluating finds
+graph writes a network as a file, maps adds where its scores come from, strangeness how unlike its
+training an image is, card what it is; running runs a file and compares it with PyTorch; quantizing makes it one of whole numbers, by what evaluating finds
 in it under the exact profile; folds does all of that for one fold of a model.
 """
 

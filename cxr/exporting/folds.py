@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cxr import manifest, numerics, prepared
-from cxr.exporting import card, evaluating, graph, quantizing, running
+from cxr.exporting import card, evaluating, graph, quantizing, running, strangeness
 from cxr.metrics import auroc, classification, cost
 from cxr.training import models
 
@@ -27,6 +27,8 @@ class Task:
     prepared_folder: Path
     rows: np.ndarray
     """positions of images that the network did not train on, to compare and judge on"""
+    trained: np.ndarray
+    """positions of images that it did train on: what is unlike them is strange"""
     calibration: np.ndarray | None
     """positions of training images that int8 is calibrated on; None: no int8"""
 
@@ -61,11 +63,12 @@ def export_fold(task: Task) -> Exported:
     """Export one fold's network and compare it with PyTorch on at most 64 images, spread evenly."""
     numerics.exact_torch()
     config, member = models.config(task.model), models.load(task.model, task.fold)
-    about = of_fold(task, config, member)
-    content = graph.to_onnx(member, size_px=config["size_px"], about=about)
-    images = prepared.read(task.prepared_folder)
+    about, images = of_fold(task, config, member), prepared.read(task.prepared_folder)
+    strange = _strange(task, member, images)
+    content = graph.to_onnx(member, size_px=config["size_px"], about=about, strange=strange)
     shown_NHW = images.gather(task.rows[:: max(-(-len(task.rows) // _CHECKED_IMAGES), 1)])
     difference = running.compare(content, member, shown_NHW)
+    running.compare_strangeness(content, member, strange, shown_NHW)
     int8 = None
     if task.calibration is not None:
         int8 = _int8(task, member, content, images, shown_NHW)
@@ -86,6 +89,19 @@ def of_fold(task: Task, config: Mapping[str, Any], member: models.Member) -> dic
     if card.calibrated(config):
         about["temperature"] = member.temperature
     return about
+
+
+def _strange(task: Task, member: models.Member, images: prepared.Prepared) -> strangeness.Fitted:
+    """Fit on images of train, and set the threshold on images of val."""
+    parts = [
+        images.gather(strangeness.spread(rows, most))
+        for rows, most in (
+            (task.trained, strangeness.TRAIN_IMAGES),
+            (task.rows, strangeness.HELD_OUT_IMAGES),
+        )
+    ]
+    train, held_out = ((part_NHW, graph.features(member, part_NHW)) for part_NHW in parts)
+    return strangeness.fit(train, held_out)
 
 
 def _int8(

@@ -149,14 +149,25 @@ def _with_steps(model: onnx.ModelProto, extremes: Extremes) -> onnx.ModelProto:
 
 
 def _floats(model: onnx.ModelProto) -> list[str]:
-    """Return the nodes that stay float: the maps, and sums with a constant, which are parts of norms."""
+    """Return the nodes that stay float: maps, strangeness, and sums with a constant, which are parts of norms."""
     constants = {tensor.name for tensor in model.graph.initializer}
+    scored = _behind(model, graph.OUTPUT)
     return [
         node.name
         for node in model.graph.node
-        if graph.MAPS in node.output
+        if node.name not in scored
         or (node.op_type == "Add" and any(name in constants for name in node.input))
     ]
+
+
+def _behind(model: onnx.ModelProto, output: str) -> set[str]:
+    """Return the names of the nodes that an output is made of."""
+    wanted, found = {output}, set()
+    for node in reversed(model.graph.node):  # in the order of their work, so makers come later here
+        if wanted & set(node.output):
+            wanted |= set(node.input)
+            found.add(node.name)
+    return found
 
 
 def compare(content: bytes, images_NHW: np.ndarray) -> float:
@@ -181,5 +192,5 @@ def about(images: int) -> dict[str, Any]:
         "weight_bits": WEIGHT_BITS,
         "value_bits": VALUE_BITS,
         "calibration_images": images,
-        "float": "normalisation, head and maps, and all but convolutions, their sums and poolings",
+        "float": "normalisation, head, maps and strangeness, and all but convolutions, their sums and poolings",
     }

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import torch
 
-from cxr.exporting import graph
+from cxr.exporting import graph, strangeness
+from cxr.onnx_runtime import onnxruntime
 from cxr.training import losses, models
 from cxr.training.network import last_layer
 
 LARGEST_DIFFERENCE = 1e-4
 """Between the probabilities of PyTorch and onnxruntime. Two of them can close in by twice as much, so
 whatever is decided by a margin above 0.0002 is decided alike."""
+
+LARGEST_STRANGENESS_DIFFERENCE = 2e-3
+"""Between the strangeness by PyTorch and by onnxruntime, of itself where it is above 1."""
 
 
 def outputs(content: bytes, images_NHW: np.ndarray) -> dict[str, np.ndarray]:
@@ -60,3 +63,22 @@ def of_maps(maps_NLhw: np.ndarray, member: models.Member) -> np.ndarray:
     bias_L = last_layer(member.network).bias.detach()
     raw_NL = torch.from_numpy(maps_NLhw).mean(dim=(2, 3)) + bias_L
     return losses.probabilities(raw_NL / member.temperature, member.recipe.loss).numpy()
+
+
+def compare_strangeness(
+    content: bytes, member: models.Member, found: strangeness.Fitted, images_NHW: np.ndarray
+) -> float:
+    """Return the largest difference of strangeness between onnxruntime and PyTorch, as a share of what is above 1.
+
+    Raises ValueError if it is not at most LARGEST_STRANGENESS_DIFFERENCE.
+    """
+    ours_N = found.strangeness.of(images_NHW, graph.features(member, images_NHW))
+    theirs_N = outputs(content, images_NHW)[graph.STRANGENESS]
+    difference = float((np.abs(ours_N - theirs_N) / np.maximum(np.abs(ours_N), 1)).max())
+    if not difference <= LARGEST_STRANGENESS_DIFFERENCE:
+        raise ValueError(
+            f"the exported network finds other images strange than PyTorch: they differ by up to "
+            f"{difference:.2g} on {len(images_NHW)} images, expected at most "
+            f"{LARGEST_STRANGENESS_DIFFERENCE:g}: take the model out of export.models"
+        )
+    return difference

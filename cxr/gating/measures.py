@@ -16,11 +16,12 @@ from typing import Literal
 import numpy as np
 
 from cxr.gating.acceptance import Accepted, Side
-from cxr.metrics import auroc, calibration, classification, intervals
+from cxr.metrics import auroc, classification, intervals
+from cxr.metrics.errors import Errors
+from cxr.metrics.support import patients
 
 Measure = Literal["auroc", "sensitivity", "ece", "brier"]
 Over = Literal["all", "class", "source"]
-_UNIT = 2.0**30  # a score's part in a sum is rounded to 1 / _UNIT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,9 @@ def measure(
     """Measure both models on the images and on `samples` resamples of their patients."""
     parts = [*_parts(accepted, min_patients)]
     sides = [side for side in (challenger, champion) if side]
-    errors = [_Errors(accepted, side) for side in sides]
+    errors = [
+        Errors(accepted.labels_NL, side.scores_NL, exclusive=accepted.exclusive) for side in sides
+    ]
 
     def statistic(weights_BN: np.ndarray) -> np.ndarray:
         pairs = zip(sides, errors, strict=True)
@@ -96,11 +99,6 @@ def measure(
         champion_V=point_W[count:] if champion else None,
         champion_BV=spread_BW[:, count:] if champion else None,
     )
-
-
-def patients(labels_NL: np.ndarray, patients_N: np.ndarray, value: int) -> np.ndarray:
-    """Return how many patients (L,) have an image on which the label is `value`."""
-    return np.array([len(np.unique(patients_N[labels_N == value])) for labels_N in labels_NL.T])
 
 
 def _parts(accepted: Accepted, min_patients: int) -> Iterator[_Part]:
@@ -143,7 +141,7 @@ def _quantities(names: Sequence[str], parts: Sequence[_Part], least: int) -> Ite
 
 
 def _values(
-    accepted: Accepted, side: Side, errors: _Errors, parts: Sequence[_Part], weights_BN: np.ndarray
+    accepted: Accepted, side: Side, errors: Errors, parts: Sequence[_Part], weights_BN: np.ndarray
 ) -> np.ndarray:
     """Return (B, V): one model's quantities in each resample; NaN for what is not judged."""
     whole, *sources = parts
@@ -175,46 +173,3 @@ def _mean(values_BL: np.ndarray, chosen_L: np.ndarray) -> np.ndarray:
     if not chosen_L.any():
         return np.full((len(values_BL), 1), np.nan)
     return values_BL[:, chosen_L].mean(axis=1, keepdims=True)
-
-
-class _Errors:
-    """How far a model's scores are from what came true, image by image, ready to be weighted."""
-
-    def __init__(self, accepted: Accepted, side: Side) -> None:
-        labels_NL, scores_NL = accepted.labels_NL, side.scores_NL
-        known_NL = ~np.isnan(labels_NL)
-        squared_NL = np.where(known_NL, (scores_NL - labels_NL) ** 2, 0.0)
-        self._squared_N = _rounded(squared_NL.sum(axis=1))
-        of_known_N = known_NL.sum(axis=1).astype(np.float64)
-        self._squares_N = np.ones(len(labels_NL)) if accepted.exclusive else of_known_N
-        claimed_M, true_M = calibration.claims(labels_NL, scores_NL, exclusive=accepted.exclusive)
-        images, bins = len(labels_NL), calibration.BINS
-        self._claims_N = np.ones(images) if accepted.exclusive else of_known_N
-        image_M = np.repeat(np.arange(images), self._claims_N.astype(np.int64))
-        edges = (
-            np.arange(bins + 1) / bins
-        )  # closed on the right, as calibration.reliability has them
-        bin_M = np.clip(np.searchsorted(edges, claimed_M, side="left") - 1, 0, bins - 1)
-        cells_M = image_M * bins + bin_M
-        gaps = np.bincount(cells_M, weights=_rounded(claimed_M - true_M), minlength=images * bins)
-        self._gaps_NR = gaps.reshape(images, bins)
-
-    def ece(self, weights_BN: np.ndarray) -> np.ndarray:
-        """Return the expected calibration error (B, 1); NaN without a claim."""
-        gaps_B1 = np.abs(weights_BN @ self._gaps_NR).sum(axis=1, keepdims=True)
-        return _share(gaps_B1, weights_BN @ self._claims_N)
-
-    def brier(self, weights_BN: np.ndarray) -> np.ndarray:
-        """Return the Brier score (B, 1): summed over an image's classes if exclusive, else a mean."""
-        return _share((weights_BN @ self._squared_N)[:, None], weights_BN @ self._squares_N)
-
-
-def _rounded(numbers: np.ndarray) -> np.ndarray:
-    """Round to multiples of 2^-30: sums below 2^23 then need no rounding, whatever their order."""
-    return np.round(numbers * _UNIT) / _UNIT
-
-
-def _share(part_B1: np.ndarray, whole_B: np.ndarray) -> np.ndarray:
-    """Divide; NaN where the whole is 0."""
-    whole_B1 = whole_B[:, None]
-    return np.where(whole_B1 > 0, part_B1 / np.where(whole_B1 > 0, whole_B1, 1), np.nan)

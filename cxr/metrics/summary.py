@@ -9,115 +9,129 @@ beside it. Shapes: see `cxr.metrics`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cxr.metrics import auroc, calibration, classification, intervals
+from cxr.metrics import calibration, classification, subgroups
+from cxr.metrics.headlines import HEADLINES, mean_over, values
+from cxr.metrics.measured import Measured, number
+from cxr.metrics.quantities import Quantity, own_rule
+from cxr.metrics.scored import Scored
 
 ENSEMBLE = -1
 """In the place of a fold: scored by the mean of the networks of all folds."""
-HEADLINES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
-_DECIMALS = 6  # the predictions beside the summary hold every bit
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """Test images: what is known of them, what the model said and what was decided."""
-
-    labels_NL: np.ndarray
-    scores_NL: np.ndarray
-    decided_NL: np.ndarray
-    patients_N: np.ndarray
-    folds_N: np.ndarray
-    sources_N: np.ndarray
-    exclusive: bool
-    """One label per image (loss cross_entropy) or any number of them (bce, asymmetric)."""
-
-    def part(self, chosen_N: np.ndarray) -> Scored:
-        """Return the chosen images."""
-        names = ("labels_NL", "scores_NL", "decided_NL", "patients_N", "folds_N", "sources_N")
-        arrays = {name: getattr(self, name)[chosen_N] for name in names}
-        return Scored(**arrays, exclusive=self.exclusive)
-
-
-def summarise(
-    scored: Scored,
-    names: Sequence[str],
-    *,
-    samples: int,
-    confidence: float,
-    rng: np.random.Generator,
-    members: Scored | None = None,
-) -> dict[str, Any]:
+def tree(found: Measured, *, members: Scored | None = None) -> dict[str, Any]:
     """Return the headline metrics and each label's, with bootstrap intervals; None is undefined.
 
-    `members` are the test images once for each network, where `scored` is the mean of the networks.
+    `members` are the test images once for each network, where `found` is of the mean of the networks.
     """
-    point_V = values(scored)
-    spread_BV = intervals.bootstrap(
-        lambda weights_BN: values(scored, weights_BN), scored.patients_N, samples=samples, rng=rng
-    )
-    found = [
-        _with_interval(float(value), spread_B, confidence)
-        for value, spread_B in zip(point_V, spread_BV.T, strict=True)
-    ]
-    keys = [*HEADLINES, *names]
-    undefined = {
-        key: int(np.isnan(spread_B).sum())
-        for key, spread_B in zip(keys, spread_BV.T, strict=True)
-        if np.isnan(spread_B).any()
-    }
+    scored, own = found.scored, own_rule(found.scored)
+    headlines = {
+        key: found.quantities[i] for i, key in enumerate(HEADLINES)
+    }  # the order of both is one
+    aurocs = {name: Quantity(name, "auroc", "") for name in found.names}
+    left_out = {key: found.left_out(one) for key, one in {**headlines, **aurocs}.items()}
     return {
-        **dict(zip(HEADLINES, found, strict=False)),
+        **{key: found.found(one) for key, one in headlines.items()},
+        "average_precision": found.found(Quantity("", "average_precision", "")),
         "images": len(scored.labels_NL),
         "patients": len(np.unique(scored.patients_N)),
-        "confidence": confidence,
-        "bootstrap": {"samples": samples, "left_out": undefined},
-        "per_label": _per_label(scored, names, found[len(HEADLINES) :]),
+        "confidence": found.confidence,
+        "bootstrap": {
+            "samples": len(found.spread_BV),
+            "left_out": {key: count for key, count in left_out.items() if count},
+        },
+        "per_label": {name: _label(found, name, own) for name in found.names},
         **_networks(scored, members),
         "per_source": _groups(scored, scored.sources_N),
         "confusion": _confusion(scored),
-        "calibration": _calibration(scored),
-        "chance": {"accuracy": _number(_majority(scored)), "auroc": 0.5},
+        "calibration": _calibration(found),
+        "chance": {"accuracy": number(_majority(scored)), "auroc": 0.5},
+        "operating_points": {rule: _operating_point(found, rule) for rule in sorted(found.points)},
+        "subgroups": _subgroups(found),
     }
 
 
-def values(scored: Scored, weights_BN: np.ndarray | None = None) -> np.ndarray:
-    """Return (4 + L,), or (B, 4 + L) under weights: the headlines and each label's AUROC."""
-    counts = classification.count(scored.labels_NL, scored.decided_NL, weights_BN)
-    supported_L = (scored.labels_NL == 1).any(axis=0)
-    overall = classification.overall(counts, supported_L=supported_L, exclusive=scored.exclusive)
-    label_auroc = auroc.per_label(scored.labels_NL, scored.scores_NL, weights_BN)
-    usable = auroc.defined(scored.labels_NL)
-    with_macro = label_auroc[..., usable].mean(axis=-1) if usable.any() else overall[0] * np.nan
-    return np.concatenate([np.stack([*overall, with_macro], axis=-1), label_auroc], axis=-1)
+def _label(found: Measured, name: str, own: str) -> dict[str, Any]:
+    """Return one label's figures; those with intervals for all rates stand in plots/results.csv."""
 
+    def rate(metric: str) -> float | None:
+        return found.found(Quantity(name, metric, own))["value"]
 
-def _with_interval(value: float, spread_B: np.ndarray, confidence: float) -> dict[str, Any]:
-    interval = intervals.percentile(spread_B, confidence=confidence)
+    place = found.names.index(name)
     return {
-        "value": _number(value),
-        "low": _number(interval.low),
-        "high": _number(interval.high),
+        "support": int((found.scored.labels_NL[:, place] == 1).sum()),
+        "precision": rate("precision"),
+        "recall": rate("sensitivity"),
+        "specificity": rate("specificity"),
+        "f1": rate("f1"),
+        "auroc": found.found(Quantity(name, "auroc", "")),
+        "average_precision": found.found(Quantity(name, "average_precision", "")),
     }
 
 
-def _per_label(
-    scored: Scored, names: Sequence[str], aurocs: list[dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    counts = classification.count(scored.labels_NL, scored.decided_NL)
+def _operating_point(found: Measured, rule: str) -> dict[str, Any]:
+    """Return the labels' mean rates at thresholds chosen on val, and the thresholds by fold."""
+    thresholds_LF = found.points[rule].T
     return {
-        name: {
-            "support": int(counts.support[i]),
-            "precision": _number(counts.precision[i]),
-            "recall": _number(counts.recall[i]),
-            "f1": _number(counts.f1[i]),
-            "auroc": aurocs[i],
-        }
-        for i, name in enumerate(names)
+        **{
+            metric: found.found(Quantity("", metric, rule))
+            for metric in ("sensitivity", "specificity")
+        },
+        "thresholds": {
+            name: [None if np.isnan(x) else float(x) for x in thresholds_F]
+            for name, thresholds_F in zip(found.names, thresholds_LF, strict=True)
+        },
+    }
+
+
+def _subgroups(found: Measured) -> dict[str, Any]:
+    """Return the worst group of each attribute, and what was left out."""
+    places = dict(subgroups.several(found.groups))
+    worst = {}
+    for attribute, chosen in places.items():
+        lost = [_own_and_all(found, i) for i in chosen]
+        place = min(zip(chosen, lost, strict=True), key=lambda pair: pair[1].lead)[0]
+        worst[attribute] = {
+            "group": found.groups[place].name, "compared": len(chosen), **group_figures(found, place),
+        }  # fmt: skip
+    judged = {i for chosen in places.values() for i in chosen}
+    left_out = [
+        f"{one.attribute} {one.name}: {'no other group' if one.judged_L.any() else 'too few patients'}"
+        for i, one in enumerate(found.groups)
+        if i not in judged
+    ]
+    return {"worst": worst, "left_out": left_out, "fewest_patients": subgroups.FEWEST}
+
+
+class _OwnAndAll(NamedTuple):
+    """A group's mean AUROC over its judged labels and its lead over all images', with spreads."""
+
+    auroc: float
+    auroc_B: np.ndarray
+    lead: float
+    lead_B: np.ndarray
+
+
+def _own_and_all(found: Measured, place: int) -> _OwnAndAll:
+    judged_L = found.groups[place].judged_L
+    columns = [found.quantities.index(Quantity(name, "auroc", "")) for name in found.names]
+    own = float(mean_over(found.group_GML[[place], 0], judged_L)[0])
+    own_B = mean_over(found.group_BGML[:, place, 0], judged_L)
+    every = float(mean_over(found.point_V[None, columns], judged_L)[0])
+    every_B = mean_over(found.spread_BV[:, columns], judged_L)
+    return _OwnAndAll(own, own_B, own - every, own_B - every_B)
+
+
+def group_figures(found: Measured, place: int) -> dict[str, dict[str, float | None]]:
+    """Return a group's mean AUROC over its judged labels, and its difference to all images'."""
+    one = _own_and_all(found, place)
+    return {
+        "auroc": found.interval(one.auroc, one.auroc_B),
+        "to_all": found.interval(one.lead, one.lead_B),
     }
 
 
@@ -135,7 +149,7 @@ def _groups(scored: Scored, group_N: np.ndarray) -> dict[str, dict[str, Any]]:
     for group in np.unique(group_N):
         chosen_N = group_N == group
         headlines = values(scored.part(chosen_N))[: len(HEADLINES)]
-        numbers = dict(zip(HEADLINES, map(_number, headlines), strict=True))
+        numbers = dict(zip(HEADLINES, map(number, headlines), strict=True))
         groups[str(group)] = {"images": int(chosen_N.sum()), **numbers}
     return groups
 
@@ -149,13 +163,20 @@ def _confusion(scored: Scored) -> list[list[int]] | None:
     return classification.confusion(truth_N, decided_N, classes=classes).tolist()
 
 
-def _calibration(scored: Scored) -> dict[str, Any]:
+def _calibration(found: Measured) -> dict[str, Any]:
+    scored = found.scored
     claims = calibration.claims(scored.labels_NL, scored.scores_NL, exclusive=scored.exclusive)
     brier = calibration.brier(scored.labels_NL, scored.scores_NL, exclusive=scored.exclusive)
+    bounds = {
+        f"{metric}_{end}": found.found(Quantity("", metric, ""))[end]
+        for metric in ("brier", "ece")
+        for end in ("low", "high")
+    }
     return {
-        "ece": _number(calibration.reliability(*claims).ece),
+        "ece": number(calibration.reliability(*claims).ece),
         "bins": calibration.BINS,
-        "brier": _number(brier),
+        "brier": number(brier),
+        **bounds,
     }
 
 
@@ -166,8 +187,3 @@ def _majority(scored: Scored) -> float:
         return float(present_L.max() / len(scored.labels_NL))
     known_L = present_L + absent_L
     return float((np.maximum(present_L, absent_L) / known_L)[known_L > 0].mean())
-
-
-def _number(value: float) -> float | None:
-    """Return a rounded float, None for an undefined one (JSON has no NaN)."""
-    return None if np.isnan(value) else round(float(value), _DECIMALS)

@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from cxr.datasets._source import Source
-from cxr.report import cohort, method, models, pruning, results, search
+from cxr.report import cohort, explanations, method, models, pruning, results, search
 from cxr.report.elements import Html, join, tag
 
 
@@ -121,6 +121,7 @@ class Study:
     prunings: list[Pruning]
     exports: Mapping[str, Mapping[str, Any]]
     """by model: reports/export/<model>/metrics.json, of those that were exported"""
+    explanations: list[explanations.Explanation]
 
 
 def page(study: Study) -> str:
@@ -130,6 +131,7 @@ def page(study: Study) -> str:
         ("search", "Search", search.search(study)),
         ("pruning", "Pruning", pruning.pruning(study)),
         ("models", "Models", models.models(study)),
+        ("explanations", "Explanations", explanations.explanations(study.explanations)),
         ("data", "Data", cohort.data(study)),
         ("validation", "Validation", cohort.validation(study)),
         ("protocol", "Protocol", method.protocol(study)),

@@ -50,7 +50,7 @@ class Spec:
 
 def onnxruntime(spec: Spec) -> tuple[str, Callable[[], Score]]:
     """Import ONNX Runtime; return its version and what loads the file, with its own settings."""
-    import onnxruntime
+    from cxr.onnx_runtime import onnxruntime
 
     def load() -> Score:
         options = onnxruntime.SessionOptions()

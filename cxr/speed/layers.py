@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from cxr import seeding
+from cxr.onnx_runtime import onnxruntime
 from cxr.pruning.latency import Shape
 
 OPSET, IR_VERSION = 20, 10  # as old as the exported files'

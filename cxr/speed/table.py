@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from cxr import artifacts, doctor, progress
+from cxr.onnx_runtime import onnxruntime
 from cxr.pruning import latency
 from cxr.pruning.latency import Layer, Shape
 from cxr.speed import layers

@@ -23,7 +23,7 @@ def model(tmp_path_factory) -> Path:
 
 
 def task(model: Path, folder: Path, rows: np.ndarray, **changes) -> exporting.Task:
-    usual = {"fold": 0, "origin": ORIGIN, "calibration": None}
+    usual = {"fold": 0, "origin": ORIGIN, "calibration": None, "trained": np.arange(8, 20)}
     return exporting.Task(model=model, prepared_folder=folder, rows=rows, **{**usual, **changes})
 
 
@@ -34,6 +34,8 @@ def test_a_fold_is_compared_on_at_most_64_images_from_all_over_val(
     shown: list[np.ndarray] = []
     monkeypatch.setattr(graph, "to_onnx", lambda *_, **__: b"")
     monkeypatch.setattr(graph, "about", lambda _: {})
+    monkeypatch.setattr(folds, "_strange", lambda *_: None)
+    monkeypatch.setattr(running, "compare_strangeness", lambda *_: 0.0)
     monkeypatch.setattr(prepared, "read", lambda _: SimpleNamespace(gather=shown.append))
     monkeypatch.setattr(running, "compare", lambda *_: 0.0)
     folds.export_fold(task(model, tmp_path, np.arange(100, 100 + val)))
@@ -56,7 +58,12 @@ def test_what_it_says_and_costs_is_its_own(tmp_path, model):
     assert found.about["card"]["macs"] == cost.macs(member.network, size_px=32)
     assert found.int8 is not None
     said = graph.about(found.int8.content)
-    assert said.pop("int8")["calibration_images"] == 12 and said == found.about
+    assert said.pop("int8")["calibration_images"] == 12
+    assert said.pop("seal") != found.about["seal"]
+    assert said == {key: value for key, value in found.about.items() if key != "seal"}
+    strange = found.about["strangeness"]
+    assert (strange["train_images"], strange["held_out_images"]) == (12, 8)
+    assert strange["held_out_refused"] == 0  # of 8 images 5 % is none
     assert list(found.int8.costs) == ["float32", "int8"]
     for kind, file in (("float32", found.content), ("int8", found.int8.content)):
         costs = found.int8.costs[kind]

@@ -1,5 +1,6 @@
 """The graph: grey images in, probabilities out, one key of metadata, the same bytes from anywhere."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -58,8 +59,14 @@ def test_one_key_of_metadata_holds_canonical_json(content):
     assert said.key == "cxr"
     told = json.loads(said.value)
     assert told == graph.about(content)
-    assert {key: told[key] for key in ABOUT} == ABOUT and set(told) == {*ABOUT, "maps"}
+    assert {key: told[key] for key in ABOUT} == ABOUT and set(told) == {*ABOUT, "maps", "seal"}
     assert said.value == json.dumps(told, sort_keys=True, separators=(",", ":"))
+
+
+def test_the_seal_is_the_files_hash_with_zeros_in_its_place(content):
+    seal = graph.about(content)["seal"].encode()
+    assert content.count(seal) == 1 and seal != b"0" * 64
+    assert hashlib.sha256(content.replace(seal, b"0" * 64)).hexdigest().encode() == seal
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 64])

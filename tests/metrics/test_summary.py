@@ -6,29 +6,14 @@ import numpy as np
 import pytest
 
 from cxr import artifacts, seeding
-from cxr.metrics import classification, summary
+from cxr.metrics import auroc, classification, summary
+from cxr.metrics.scored import Scored
+from tests.metrics import cases
+from tests.metrics.cases import scored as _scored
 
 
-def _scored(images=120, seed=1, **changes):
-    rng = seeding.stream(seed, "summary")
-    classes = rng.integers(0, 3, images)
-    scores = rng.random((images, 3)) + np.eye(3)[classes] / 3
-    scores /= scores.sum(axis=1, keepdims=True)
-    fields = {
-        "labels_NL": np.eye(3)[classes],
-        "scores_NL": scores,
-        "decided_NL": classification.highest(scores),
-        "patients_N": np.array([f"p{i // 2}" for i in range(images)]),
-        "folds_N": np.arange(images) // 2 % 2,
-        "sources_N": np.where(classes == 0, "one", "other"),
-        "exclusive": True,
-    }
-    return summary.Scored(**{**fields, **changes})
-
-
-def _summarise(scored, names=("a", "b", "c"), samples=60):
-    rng = seeding.stream(3, "bootstrap")
-    return summary.summarise(scored, names, samples=samples, confidence=0.95, rng=rng)
+def _summarise(scored, names="abc", samples=60, **options):
+    return summary.tree(cases.measure(scored, names, samples=samples, **options))
 
 
 def test_every_headline_lies_within_its_interval_and_the_tree_is_json():
@@ -55,8 +40,8 @@ def test_a_label_nobody_has_is_none_and_leaves_the_averages_defined():
     wider = _scored(labels_NL=labels, scores_NL=scores, decided_NL=classification.highest(scores))
     result, without = _summarise(wider, "abcd"), _summarise(scored)
     assert result["per_label"]["d"] == {
-        "support": 0, "precision": None, "recall": None, "f1": None,
-        "auroc": {"value": None, "low": None, "high": None},
+        "support": 0, "precision": None, "recall": None, "specificity": None, "f1": None,
+        **{key: {"value": None, "low": None, "high": None} for key in ("auroc", "average_precision")},
     }  # fmt: skip
     assert result["bootstrap"]["left_out"] == {"d": 60}
     for name in summary.HEADLINES:
@@ -107,12 +92,11 @@ def test_networks_of_a_mean_stand_by_themselves_and_change_nothing_else():
     whole = _scored(folds_N=np.full(120, summary.ENSEMBLE))
     twice = [np.concatenate([getattr(one, key) for one in alone])
              for key in ("labels_NL", "scores_NL", "decided_NL", "patients_N", "sources_N")]  # fmt: skip
-    members = summary.Scored(
+    members = Scored(
         labels_NL=twice[0], scores_NL=twice[1], decided_NL=twice[2], patients_N=twice[3],
         sources_N=twice[4], folds_N=np.repeat([0, 1], 120), exclusive=True,
     )  # fmt: skip
-    rng = seeding.stream(3, "bootstrap")
-    result = summary.summarise(whole, "abc", samples=60, confidence=0.95, rng=rng, members=members)
+    result = summary.tree(cases.measure(whole), members=members)
     plain = _summarise(_scored())
     assert result.pop("ensemble") == 2
     found, per_fold = result.pop("members"), plain.pop("per_fold")
@@ -129,3 +113,43 @@ def test_chance_is_the_majority_rate():
         "accuracy": pytest.approx(share, abs=1e-6),
         "auroc": 0.5,
     }
+
+
+def test_the_intervals_of_calibration_stand_beside_its_values():
+    found = _summarise(_scored())["calibration"]
+    assert found["brier_low"] < found["brier"] < found["brier_high"]
+    assert (
+        found["ece_low"] < found["ece_high"]
+    )  # each resample has it too high: its value may lie below
+
+
+def test_an_operating_point_says_what_its_thresholds_give():
+    points = {"youden": np.array([[0.3, 0.4, np.nan], [0.35, 0.4, 0.2]])}
+    case = _scored()
+    found = _summarise(case, points=points)["operating_points"]["youden"]
+    assert found["thresholds"] == {"a": [0.3, 0.35], "b": [0.4, 0.4], "c": [None, 0.2]}
+    decided = case.scores_NL >= points["youden"][case.folds_N]
+    counts = classification.count(case.labels_NL, decided)
+    wanted = {"sensitivity": counts.recall, "specificity": counts.specificity}
+    for key, rates in wanted.items():
+        assert found[key]["value"] == pytest.approx(rates[:2].mean(), abs=1e-6)
+        assert found[key]["low"] < found[key]["value"] < found[key]["high"]
+
+
+def test_the_worst_group_is_the_one_that_loses_most_and_the_small_are_named():
+    rng = seeding.stream(5, "groups")
+    case = _scored(240)
+    blurred = np.where(np.arange(240)[:, None] % 2, case.scores_NL, rng.random((240, 3)))
+    case = _scored(240, scores_NL=blurred)
+    odd = np.where(np.arange(240) % 2, "AP", "PA")
+    few = np.where(np.arange(240) < 6, "tiny", "rest")
+    found = _summarise(case, attributes={"view": odd, "few": few})["subgroups"]
+    worst = found["worst"]["view"]
+    assert (worst["group"], worst["compared"]) == ("PA", 2)
+    own = auroc.per_label(case.labels_NL[::2], case.scores_NL[::2]).mean()
+    every = auroc.per_label(case.labels_NL, case.scores_NL).mean()
+    assert worst["auroc"]["value"] == pytest.approx(own, abs=1e-6)
+    assert worst["to_all"]["value"] == pytest.approx(own - every, abs=2e-6)
+    assert worst["to_all"]["high"] < 0  # noise on one side is no chance
+    assert found["left_out"] == ["few rest: no other group", "few tiny: too few patients"]
+    assert list(found["worst"]) == ["view"]

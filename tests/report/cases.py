@@ -116,7 +116,7 @@ def study(models=None, **changes):
         "figures": {"portrait": png(), "split": png()},
         "searches": [],
         "prunings": [],
-        "exports": {},
+        "exports": {}, "explanations": [],
     }
     return report.Study(**{**fields, **changes})
 

@@ -3,12 +3,25 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from cxr import artifacts
+from stages import _gathering
 from stages import compare as stage
 from tests.report import cases
+
+
+def write_predictions(name, *, spread=0.2):
+    """What evaluate leaves beside the metrics of `_result`: ten images of five patients."""
+    present = np.arange(10) % 2
+    score = np.clip(0.5 + (present - 0.5) * spread + np.arange(10) / 100, 0, 1).astype(np.float32)
+    table = {"image": [f"t/{i}.png" for i in range(10)], "patient": [f"p{i // 2}" for i in range(10)],
+             "source": "here", "fold": 0, "label:a": present * 1.0, "label:b": 1.0 - present,
+             "score:a": score, "score:b": 1 - score}  # fmt: skip
+    path = Path("reports/evaluate") / name / "plots/predictions.csv"
+    artifacts.write_csv(path, pd.DataFrame(table))
 
 
 def _value(value):
@@ -20,9 +33,10 @@ def _result(auroc, accuracy=0.7):
     return {
         "accuracy": _value(accuracy), "balanced_accuracy": _value(0.7), "macro_f1": _value(0.6),
         "auroc": _value(auroc), "parameters": 1000, "macs": 5000, "weights_bytes": 4100,
-        "chance": {"accuracy": 0.5, "auroc": 0.5}, "labels": ["a"], "per_label": {"a": label},
+        "chance": {"accuracy": 0.5, "auroc": 0.5}, "labels": ["a", "b"],
+        "per_label": {"a": label, "b": label},
         "backbone": "resnet10t", "loss": "cross_entropy", "images": 10, "patients": 5, "folds": 1,
-        "confidence": 0.95, "confusion": [[10]], "thresholds": None,
+        "confidence": 0.95, "confusion": [[5, 0], [0, 5]], "thresholds": None,
         "calibration": {"ece": 0.1, "bins": 15, "brier": 0.2},
         "bootstrap": {"samples": 10, "left_out": {}},
     }  # fmt: skip
@@ -33,6 +47,7 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, auroc in (("one", 0.8), ("two", 0.9), ("gone", 0.99)):
         artifacts.write_json(Path("reports/evaluate") / name / "metrics.json", _result(auroc))
+        write_predictions(name)
     artifacts.write_text(
         Path("params.yaml"),
         "study: toy\nseed: 1\nmodels: [one, two]\ncompare: {sort_by: auroc}\n",
@@ -51,6 +66,23 @@ def test_only_the_named_models_are_compared_and_the_best_stands_first(workspace)
     }  # fmt: skip
     page = (workspace / "reports/index.html").read_text()
     assert "two" in page and "gone" not in page
+
+
+def test_each_pair_of_models_is_compared_the_better_one_first(workspace):
+    write_predictions("one", spread=-0.05)
+    stage.main()
+    table = artifacts.read_csv(workspace / "reports/compare/plots/differences.csv")
+    assert set(zip(table["first"], table["second"], strict=True)) == {("two", "one")}
+    assert table["metric"].tolist() == ["accuracy", "macro_f1", "auroc", "auroc", "auroc"]
+    assert table["difference"].min() > 0.3
+
+
+def test_a_study_of_one_model_has_nothing_to_compare(workspace):
+    artifacts.write_text(
+        Path("params.yaml"), "study: toy\nseed: 1\nmodels: [two]\ncompare: {sort_by: auroc}\n"
+    )
+    assert stage.main().startswith("1 model(s), best two")
+    assert not (workspace / "reports/compare/plots/differences.csv").exists()
 
 
 def test_the_same_bytes_twice_without_clock_host_or_path(workspace):
@@ -122,6 +154,7 @@ def method(workspace):
     reports = Path("reports")
     for name, auroc in (("net", 0.9), ("net-pruned_50", 0.88), ("net-uniform_50", 0.86)):
         artifacts.write_json(reports / "evaluate" / name / "metrics.json", _result(auroc))
+        write_predictions(name)
     for name in ("small", "stale"):
         found = cases.search(name=name)
         folder = reports / "search" / name
@@ -170,21 +203,12 @@ def test_search_pruning_and_export_are_shown_where_the_parameters_name_them(meth
 
 
 def test_an_empty_cell_is_unknown_and_a_missing_report_left_out(method):
-    (found,) = stage.read_searches(["small", "never_made"], Path("reports"))
+    (found,) = _gathering.read_searches(["small", "never_made"], Path("reports"))
     assert found.candidates[0]["auroc"] == pytest.approx(0.8)
     assert found.candidates[6]["loss"] is None
     assert found.finalists[0]["search_val_auroc"] == pytest.approx(0.9)
     assert list(found.figures) == ["front"]
-    assert stage.read_prunings(["never_made"], ["pruned_50"], Path("reports")) == []
-    (found,) = stage.read_prunings(["net"], ["taylor_50", "pruned_50"], Path("reports"))
+    assert _gathering.read_prunings(["never_made"], ["pruned_50"], Path("reports")) == []
+    (found,) = _gathering.read_prunings(["net"], ["taylor_50", "pruned_50"], Path("reports"))
     assert [one.name for one in found.finished] == ["net-pruned_50"]
     assert found.finished[0].history[0]["val_auroc"] == pytest.approx(0.88)
-
-
-def test_the_portrait_is_shown_only_where_phantom_is_a_data_set(workspace):
-    artifacts.write_bytes(Path("reports/phantom/plots/portrait.png"), b"png")
-    shown = {}
-    for datasets in ([], ["phantom"]):
-        paths = stage.figure_paths(Path("reports"), datasets)
-        shown[len(datasets)] = "portrait" in paths
-    assert shown == {0: False, 1: True}

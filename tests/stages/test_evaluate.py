@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cxr import artifacts, numerics, prepared, seeding
-from cxr.metrics import auroc, classification
+from cxr.metrics import auroc, classification, summary, thresholds
 from cxr.training import loop, models
 from cxr.training.network import build
 from stages import evaluate as stage
@@ -38,13 +38,18 @@ def _predictions(images=60, *, exclusive=True):
     return pd.DataFrame(table | {f"score:{name}": scores[:, i] for i, name in enumerate("ab")})
 
 
-def _predicted(predictions, thresholds=None):
-    return stage.Predicted(table=predictions, thresholds_FL=thresholds)
+def _predicted(predictions, thresholds_FL=None):
+    return stage.Predicted(table=predictions, thresholds_FL=thresholds_FL)
 
 
-def _evaluate(predictions, thresholds=None):
+def _measure(predictions, thresholds_FL=None):
     rng = seeding.stream(1, "bootstrap")
-    return stage.evaluate(_predicted(predictions, thresholds), None, settings=SETTINGS, rng=rng)
+    index = predictions.assign(view="", age_years=np.nan, sex="")
+    return stage.evaluate(_predicted(predictions, thresholds_FL), index, settings=SETTINGS, rng=rng)
+
+
+def _evaluate(predictions, thresholds_FL=None):
+    return summary.tree(_measure(predictions, thresholds_FL))
 
 
 def test_the_highest_score_decides_without_thresholds():
@@ -136,15 +141,54 @@ def _thresholds(index, splits, loss="bce"):
 def test_thresholds_come_from_val_and_do_not_move_with_test_labels(calls):
     index = _index()
     splits = _splits(index, ["test"] * 4 + ["val"] * 8)
-    thresholds = _thresholds(index, splits)
+    found = _thresholds(index, splits)
     changed = index.copy()
     changed.loc[:3, ["label:a", "label:b"]] = 1 - changed.loc[:3, ["label:a", "label:b"]]
     again = _thresholds(changed, splits)
-    assert thresholds.shape == (1, 2)
-    np.testing.assert_array_equal(thresholds, again)
+    assert found.shape == (1, 2)
+    np.testing.assert_array_equal(found, again)
     changed.loc[4:, "label:a"] = 0.0
     moved = _thresholds(changed, splits)
-    assert moved[0, 0] == 0.5 != thresholds[0, 0]
+    assert moved[0, 0] == 0.5 != found[0, 0]
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "bce"])
+def test_operating_points_come_from_val_and_do_not_move_with_test_labels(calls, loss):
+    index = _index()
+    splits = _splits(index, ["test"] * 4 + ["val"] * 8)
+    changed = index.copy()
+    changed.loc[:3, ["label:a", "label:b"]] = 1 - changed.loc[:3, ["label:a", "label:b"]]
+    (one, _), (other, _) = (
+        stage.predict(Path("m"), Path("x"), table, splits, loss=loss) for table in (index, changed)
+    )
+    assert sorted(one.points) == sorted(thresholds.RULES)
+    labels = index[["label:a", "label:b"]].to_numpy()[4:]
+    scores = np.repeat(np.arange(4, 12, dtype=np.float32)[:, None] / 100, 2, axis=1)
+    for rule, found in one.points.items():
+        assert found.shape == (1, 2)
+        np.testing.assert_array_equal(found[0], thresholds.choose(labels, scores, rule=rule))
+        np.testing.assert_array_equal(found, other.points[rule])
+
+
+def test_without_val_images_in_every_fold_there_is_no_operating_point(calls):
+    index = _index()
+    splits = _splits(index, ["test"] * 4 + ["val"] * 8, ["train"] * 8 + ["test"] * 4)
+    found, _ = stage.predict(Path("m"), Path("x"), index, splits, loss="cross_entropy")
+    assert found.points == {} and {fold for _, fold, _ in calls} == {0, 1}
+    with pytest.raises(ValueError, match=r"no image in val of fold_1: raise split\.fractions"):
+        stage.predict(Path("m"), Path("x"), index, splits, loss="bce")
+
+
+def test_the_groups_of_an_image_are_those_of_the_index_whatever_its_order():
+    predictions = _predictions()
+    index = predictions[["image", "source"]].assign(
+        view=["PA", "AP"] * 30, age_years=70.0, sex=["F"] * 30 + ["M"] * 30
+    )
+    settings = {"settings": SETTINGS, "rng": seeding.stream(1, "bootstrap")}
+    found = stage.evaluate(_predicted(predictions), index.iloc[::-1], **settings)
+    rows = {(group.attribute, group.name): group.rows_n.tolist() for group in found.groups}
+    assert rows["sex", "F"] == list(range(30)) and rows["view", "PA"] == list(range(0, 60, 2))
+    assert list(rows["age", "60-79"]) == list(range(60))
 
 
 def test_a_fold_without_test_images_is_named(calls):
@@ -246,6 +290,12 @@ def test_the_report_of_a_mean_holds_each_network_and_the_costs_of_all(around):
     largest = max(path.stat().st_size for path in MODEL.glob("*.safetensors"))
     assert found["weights_bytes"] == 3 * largest
     assert artifacts.read_csv(report / "plots/predictions.csv")["fold"].tolist() == [-1] * TESTED
+    assert found["operating_points"]["youden"]["thresholds"].keys() == {"a", "b"}
+    results = artifacts.read_csv(report / "plots/results.csv")
+    assert set(results["decision"].dropna()) == {"best_f1", "sensitive", "youden"}
+    assert set(artifacts.read_csv(report / "plots/subgroups.csv")["attribute"]) == {
+        "age", "sex", "source", "view",
+    }  # fmt: skip
     first = {path: path.read_bytes() for path in report.rglob("*.*")}
     subprocess.run(  # a process of its own: the workers of this one may have another folder
         [sys.executable, "-m", "stages.evaluate", "toy"],

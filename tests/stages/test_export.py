@@ -85,6 +85,7 @@ def test_each_fold_is_compared_on_its_own_val_images(project):
     assert (first.fold, first.rows.tolist()) == (0, list(range(4, 10)))
     assert (second.fold, second.rows.tolist()) == (1, list(range(6, 12)))
     assert first.calibration is None
+    assert (first.trained.tolist(), second.trained.tolist()) == ([0, 1, 2, 3], [12, 13, 14, 15])
     with pytest.raises(ValueError, match=r"m has 3 fold\(s\), the split has 2: run `dvc repro`"):
         export.tasks(Path("m"), Path("p"), index, splits, folds=3, **given)
 
@@ -163,6 +164,7 @@ def check_words(found: dict[str, bytes]) -> None:
     metrics = artifacts.read_json(Path("reports/export/toy/metrics.json"))
     assert metrics == {
         "agrees": True, "files_with_maps": 2, "folds": 2, "onnx_bytes": max(sizes), "opset": 20,
+        "val_refused": 0.0,
     }  # fmt: skip
     about = artifacts.read_json(Path("data/exported/toy/metadata.json"))
     assert (about["model"], about["labels"], about["loss"]) == ("toy", ["a", "b"], "cross_entropy")
@@ -175,10 +177,9 @@ def check_words(found: dict[str, bytes]) -> None:
     for name in about["files"]:
         (said,) = onnx.load_from_string(found[f"data/exported/toy/{name}"]).metadata_props
         told = json.loads(said.value)
-        assert (told["maps"], told["preprocessing"]) == (
-            about["maps"][name],
-            about["preprocessing"],
-        )
+        for key in ("maps", "strangeness"):
+            assert told[key] == about[key][name]
+        assert told["preprocessing"] == about["preprocessing"]
         assert told["card"] == about["card"]  # both networks have one shape
     assert len(set(about["files"].values())) == 2
 

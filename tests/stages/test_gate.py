@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from cxr import artifacts, manifest, params, seeding
+from cxr.metrics import summary
 from stages import _stage, evaluate
 from stages import gate as stage
 from tests.gating import cases
@@ -36,7 +37,8 @@ def write_report(predictions: pd.DataFrame, table: Path, metrics: Path, export: 
     predicted = evaluate.Predicted(table=predictions, thresholds_FL=None)
     settings = evaluate.Params(bootstrap_samples=10, confidence=0.9)
     rng = seeding.stream(1, "x")
-    found = evaluate.evaluate(predicted, None, settings=settings, rng=rng) | {
+    measured = evaluate.evaluate(predicted, MANIFEST, settings=settings, rng=rng)
+    found = summary.tree(measured) | {
         "labels": manifest.labels(predictions), "thresholds": None,
         "parameters": 1000, "macs": 5000,
     }  # fmt: skip
