@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel speed latency-table verify doctor flow serve proof lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel bench-serving speed latency-table review tensorboard verify doctor flow serve proof lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -105,11 +105,20 @@ bench-train: setup ## how fast we train, beside the barest loop and beside decod
 bench-parallel: setup ## [TIMES=<n>]: whole runs of the study by DVC alone and by the flow, in turn; 8 minutes a run
 	@$(PYTHON) -m tests.bench.parallel $(if $(TIMES),--times "$(TIMES)")
 
+bench-serving: setup ## MODEL=<folder>: `cxr serve` under load, 10,000 requests
+	@$(PYTHON) -m tests.bench.serving $(call need,MODEL)
+
 speed: setup ## [MODELS="<parent> <model> …"] [SIZE=<px>]: latency, memory and size of exported models, in reports/host/
 	@$(PYTHON) -m cxr.speed $(MODELS) $(if $(SIZE),--size-px "$(SIZE)")
 
 latency-table: setup ## NETWORK=<model> AS=<name>: measure how long its layers take, for a search that prunes by it
 	@$(PYTHON) -m cxr.speed.table --network data/models/$(call need,NETWORK) --out data/raw/latency/$(call need,AS).json
+
+review: setup ## BASE=<rev> [HEAD=<rev>]: what a change does, on two pages in reports/host/review
+	@$(PYTHON) -m flows.review $(call need,BASE) $(if $(HEAD),--head "$(HEAD)")
+
+tensorboard: setup ## [PORT=<n>]: recorded curves, confusion matrices and recipes in TensorBoard, until Ctrl-C
+	@$(PYTHON) -m cxr.tensorboard $(if $(PORT),--port "$(PORT)")
 
 verify: setup ## [REV=<commit>] [STUDY=<name>]: run it again in a clean clone and compare every byte
 	@$(PYTHON) -m flows.verify $(if $(REV),--rev "$(REV)") $(if $(STUDY),--study "$(STUDY)")

@@ -1,0 +1,13 @@
+"""An exported model that answers: a picture's file in, probabilities or a refusal out, without torch.
+
+files reads and checks what export wrote; model prepares pictures as the pipeline does and runs the
+networks; drawing shows where a score comes from; pictures finds files in folders and archives,
+predicting answers many, naming finds a model by its name, words say it all to people.
+"""
+
+from __future__ import annotations
+
+from cxr.answering.drawing import overlay
+from cxr.answering.model import Answer, Answers, Model, open_model
+
+__all__ = ["Answer", "Answers", "Model", "open_model", "overlay"]
