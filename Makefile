@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel bench-serving speed latency-table review tensorboard verify doctor flow serve proof lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel bench-serving speed latency-table review tensorboard verify doctor flow serve worker proof lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -129,8 +129,11 @@ doctor: setup ## is this machine in the byte-identical class?
 flow: setup ## run the pipeline as a Prefect flow, stage by stage
 	@$(PYTHON) -m flows.reproduce
 
-serve: setup ## [PORT=<n>]: Prefect's server, worker and deployments on this machine until Ctrl-C
-	@$(PYTHON) -m flows.serve $(if $(PORT),--port "$(PORT)")
+serve: setup ## [PORT=<n>] [WORKERS=<n>]: Prefect's server, workers and deployments on this machine until Ctrl-C
+	@$(PYTHON) -m flows.serve $(if $(PORT),--port "$(PORT)") $(if $(WORKERS),--workers "$(WORKERS)")
+
+worker: setup ## [QUEUE=gpu]: one more worker for the server of make serve, here or on another machine
+	@$(PYTHON) -m flows.worker $(if $(QUEUE),--queue "$(QUEUE)")
 
 proof: setup ## the long proofs: other paths, cores, zones; both studies twice
 	@$(PYTHON) -m pytest tests/proof -m slow -v

@@ -1,18 +1,21 @@
 """deploy: tell a running server its work pool, whom it tells of what, and the deployments of prefect.yaml.
 
-`make serve` calls it before a worker is there; CXREPRO_NOTICES holds the addresses that notices go to,
+`make serve` calls it when a server has begun; CXREPRO_NOTICES holds the addresses that notices go to,
 a line each. What is there is brought up to date; what a person has switched off stays off
-(flows/choices.py). Runs left behind by a server that is gone are ended, so that their slots are free.
+(flows/choices.py). Runs that workers of this checkout left behind are ended, so that their slots are
+free; workers of other machines tell of theirs when they start (`--left-by <name>`).
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
+import datetime
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,18 +31,20 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Cancelled, Crashed, Scheduled, State
 from prefect.types import SecretDict
 
-from flows import alarms, choices, files, study
+from flows import alarms, choices, files, study, worker
 from flows.serve import POOL
 
 FILE = Path("prefect.yaml")
 DEPLOYED = "deployments.yaml"
 """In the state folder: `FILE` with what people chose."""
-_GONE = "The server and its worker ended while this run was at work."
+_GONE = "The worker ended while this run was at work."
+_WORKER = "prefect.worker.name"  # the label that a worker puts on a run before it begins it
+_LONG = datetime.timedelta(minutes=10)  # no worker that lives takes so long to put it there
 # What a run becomes whose worker is gone: one that had not begun is tried again.
 _AFTERWARDS: dict[StateType, Callable[[], State[None]]] = {
     StateType.PENDING: lambda: Scheduled(message=_GONE),
@@ -48,14 +53,24 @@ _AFTERWARDS: dict[StateType, Callable[[], State[None]]] = {
 }
 
 
-async def prepare(addresses: Sequence[str]) -> None:
-    """Make the work pool, bring blocks and automations up to date; end what was left behind."""
+async def prepare(addresses: Sequence[str], folder: Path) -> None:
+    """Make the work pool and its queues, bring blocks and automations up to date; end what was left behind."""
     blocks = [await block(f"cxrepro-{n}", address) for n, address in enumerate(addresses)]
     async with get_client() as client:
-        with contextlib.suppress(ObjectAlreadyExists):  # a person may have paused it
-            await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        await make_pool(client)
         await automate(client, blocks)
-        await end_left_behind(client)
+        with worker.gone(folder) as (gone, at_work):
+            there = {each.name for each in await client.read_workers_for_work_pool(POOL)}
+            await end_left_behind(client, gone, alone=not at_work and there <= gone)
+
+
+async def make_pool(client: PrefectClient) -> None:
+    """Make the work pool and its queues; what is there stays as it is: a person may have paused it."""
+    with contextlib.suppress(ObjectAlreadyExists):
+        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+    for queue in worker.QUEUES:
+        with contextlib.suppress(ObjectAlreadyExists):
+            await client.create_work_queue(queue, work_pool_name=POOL)
 
 
 async def block(name: str, address: str) -> UUID:
@@ -87,8 +102,13 @@ async def automate(client: PrefectClient, blocks: Sequence[UUID]) -> None:
             await client.create_automation(wanted)
 
 
-async def end_left_behind(client: PrefectClient) -> None:
-    """End the runs of the work pool that no worker can be at work on; none has begun yet when we ask."""
+async def end_left_behind(
+    client: PrefectClient, gone: Collection[str] = (), *, alone: bool = True
+) -> None:
+    """End the runs of the work pool that no worker can be at work on.
+
+    `gone` names workers that have ended; `alone` says that there are no others.
+    """
     left = await client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(_AFTERWARDS)))
@@ -96,9 +116,24 @@ async def end_left_behind(client: PrefectClient) -> None:
         work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
     )
     for run in left:
-        if run.state is not None:
+        if run.state is not None and _is_left(run, gone, alone=alone):
             await client.set_flow_run_state(run.id, _AFTERWARDS[run.state.type](), force=True)
             print(f"left behind: {run.name} was {run.state.name}", flush=True)
+
+
+def _is_left(run: FlowRun, gone: Collection[str], *, alone: bool) -> bool:
+    """Tell whether the worker that took a run is gone; one that died while it took it is not named."""
+    if _WORKER in run.labels:
+        return run.labels[_WORKER] in gone
+    since = run.state.timestamp if run.state else None
+    return alone or since is None or datetime.datetime.now(datetime.UTC) - since > _LONG
+
+
+async def end_left_by(names: Collection[str]) -> None:
+    """End the runs that workers of these names left behind; a worker may come before the first deployment."""
+    async with get_client() as client:
+        await make_pool(client)
+        await end_left_behind(client, names, alone=False)
 
 
 async def choose(client: PrefectClient, wanted: Mapping[str, Any], lacks: str) -> dict[str, Any]:
@@ -123,7 +158,7 @@ async def _is_off(client: PrefectClient, name: str) -> bool:
 
 async def written(addresses: Sequence[str], folder: Path) -> Path:
     """Prepare the server and write what it is to deploy into a folder; return the file."""
-    await prepare(addresses)
+    await prepare(addresses, folder)
     wanted = study.parse(FILE.read_text(encoding="utf-8"), where=str(FILE))
     async with get_client() as client:
         chosen = await choose(client, wanted, choices.lacking())
@@ -133,6 +168,13 @@ async def written(addresses: Sequence[str], folder: Path) -> Path:
 
 def main() -> None:
     """Prepare the server that PREFECT_API_URL names, then deploy as Prefect's own command does."""
+    parser = argparse.ArgumentParser(prog="python -m flows.deploy")
+    parser.add_argument(
+        "--left-by", nargs="+", metavar="NAME", help="end these workers' runs, no more"
+    )
+    if names := parser.parse_args().left_by:
+        asyncio.run(end_left_by(names))
+        return
     addresses = os.environ["CXREPRO_NOTICES"].splitlines()
     path = asyncio.run(written(addresses, Path(os.environ["PREFECT_HOME"])))
     sys.argv[1:] = ["--no-prompt", "deploy", "--all", "--prefect-file", str(path)]

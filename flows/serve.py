@@ -1,18 +1,18 @@
-"""serve: server, worker and deployments of Prefect on this machine, until Ctrl-C.
+"""serve: server, workers and deployments of Prefect on this machine, until Ctrl-C.
 
-    make serve [PORT=4200]
+    make serve [PORT=4200] [WORKERS=1]
 
-What the server knows stands in `.serve/`, which only its owner can read: an SQLite file, credentials
-made on first start, the log of notices. It listens on loopback and answers nobody without the
-credentials. `PREFECT_HOME=$PWD/.serve prefect …` speaks to it. A chat's webhook in `.serve/webhook`, or
-in CXREPRO_WEBHOOK, gets the notices as well. What ends unasked is started again, with all that belongs
-to it; when we end, by whatever death, everything ends.
+What the server knows stands in `.serve/`, which only its owner can read: an SQLite file, or the address
+of a PostgreSQL (flows/database.py), credentials made on first start, the log of notices. It listens on
+loopback and answers nobody without the credentials. `PREFECT_HOME=$PWD/.serve prefect …` speaks to it. A chat's webhook in `.serve/webhook`, or
+in CXREPRO_WEBHOOK, gets the notices as well. A server that ends unasked is started again, while the
+workers (flows/worker.py, here or on other machines) go on; when we end, by whatever death, everything
+that we started ends.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
 import datetime
 import fcntl
@@ -24,13 +24,10 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from flows import command, files, leash, notices, pipeline, processes
+from flows import command, database, files, leash, notices, pipeline, processes, server
 
 FOLDER = Path(".serve")
 CREDENTIALS = "credentials"
@@ -38,13 +35,13 @@ ADDRESS = "address"
 WEBHOOK = "webhook"
 NOTICES = "notices.log"
 PORT = 4200
-POOL = "cxrepro"
-WORKER = "worker"
+POOL = server.POOL
 HEARTBEAT_S = 30
 """How often a run says that it lives; Prefect allows no less."""
-_READY_S = 300.0  # 10 s on an idle machine; a busy one may take minutes
-_SHORT_S = 60.0
+SHORT_S = 60.0
+"""What ends sooner than that won't be there by being started again."""
 _LOOK_S = 0.2
+_WORKER = [sys.executable, "-m", "flows.worker"]
 # What people may say by PREFECT_…; everything else is ours, or belongs to another server.
 _THEIRS = ("PREFECT_SERVER_SERVICES_", "PREFECT_LOGGING_")
 
@@ -54,29 +51,63 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m flows.serve", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--port", type=int, help=f"{PORT}, or a free one, without it")
+    parser.add_argument("--workers", type=int, default=1, metavar="N",
+                        help="1 without it; 0 leaves the work to flows.worker, started elsewhere")  # fmt: skip
     asked = parser.parse_args()
-    with command.telling(
-        interrupted="all has ended; the server's data are kept for the next start"
-    ):
-        serve(asked.port)
+    if asked.workers < 0:
+        parser.error(f"--workers must be 0 or more, not {asked.workers}")
+    with command.telling(interrupted="all has ended; what the server knows is kept"):
+        serve(asked.port, asked.workers)
 
 
-def serve(port: int | None, *, root: Path = pipeline.HERE) -> None:
-    """Start everything, and again whatever ends; raise Failed when that does not help."""
+def serve(asked_port: int | None, workers: int = 1, *, root: Path = pipeline.HERE) -> None:
+    """Start everything, and the server again when it ends; raise Failed when that does not help."""
     folder = (root / FOLDER).resolve()
-    with only_one(folder), notices.receiver(folder / NOTICES) as log:
-        env = environment(folder, port=free_port(port, folder), credentials=known(folder))
+    with (
+        only_one(folder),
+        notices.receiver(folder / NOTICES) as log,
+        contextlib.ExitStack() as at_work,
+    ):
+        kept = database.address(folder)
+        env = environment(folder, port=free_port(asked_port, folder), credentials=known(folder))
         files.write(folder / ADDRESS, env["PREFECT_API_URL"])
         profile(folder, env)
+        print(f"database: {database.shown(kept)}", flush=True)
         addresses = [log, *webhook(folder)]
+        crew: list[subprocess.Popen[str]] = []
         while True:
             began = time.monotonic()
-            ended = once(env, addresses, root)
-            if time.monotonic() - began < _SHORT_S:
-                raise pipeline.Failed(
-                    f"the {ended} ended soon after its start: its words are above"
-                )
-            print(f"the {ended} has ended unasked: starting all again", flush=True)
+            with child(server.words(env), {**env, **database.environment(kept)}, root) as running:
+                try:
+                    if server.wait_for(lambda: server.health(env), running):
+                        deploy(env, addresses, root)
+                        new = workers - len(crew)  # a server that came back finds them at work
+                        crew += [
+                            at_work.enter_context(child(_WORKER, env, root)) for _ in range(new)
+                        ]
+                        if called(running, crew, env, new):
+                            page = env["PREFECT_API_URL"].removesuffix("/api")
+                            print(
+                                f"ready after {time.monotonic() - began:.0f} s: {page}", flush=True
+                            )
+                        watch(running, crew)
+                except BaseException:
+                    at_work.close()  # while there is still a server that they can tell of it
+                    raise
+            if time.monotonic() - began < SHORT_S:
+                raise pipeline.Failed("the server ended soon after its start: its words are above")
+            print("the server has ended unasked: starting it again", flush=True)
+
+
+def called(
+    running: subprocess.Popen[str],
+    crew: Sequence[subprocess.Popen[str]],
+    env: Mapping[str, str],
+    number: int,
+) -> bool:
+    """Wait until so many workers have called the server; tell whether they did, and none ended instead."""
+    since = datetime.datetime.now(datetime.UTC)
+    return server.wait_for(lambda: server.online(env, since, number), running, *crew)
 
 
 @contextlib.contextmanager
@@ -90,7 +121,9 @@ def only_one(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             place = folder / ADDRESS
             where = place.read_text(encoding="utf-8") if place.exists() else "its start"
-            raise pipeline.Failed(f"one is running already, at {_page(where)}: use it") from None
+            raise pipeline.Failed(
+                f"one is running already, at {where.removesuffix('/api')}: use it"
+            ) from None
         yield
 
 
@@ -113,26 +146,24 @@ def _private(path: Path, text: str) -> None:
 def free_port(asked: int | None, folder: Path) -> int:
     """Return the port asked for, or the last one, the usual one or any that is free."""
     place = folder / ADDRESS
-    last = [_port(place.read_text(encoding="utf-8"))] if place.exists() else []
-    for port in [asked] if asked is not None else [*last, PORT, 0]:
+    last = [port(folder)] if place.exists() else []
+    for tried_port in [asked] if asked is not None else [*last, PORT, 0]:
         with socket.socket() as tried, contextlib.suppress(OSError):
             # as the server will: a connection that has just ended is no hindrance
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind(("127.0.0.1", port))
+            tried.bind(("127.0.0.1", tried_port))
             return int(tried.getsockname()[1])
     raise ValueError(f"port {asked} is taken: ask for another one, or for none to get a free one")
 
 
-def _port(address: str) -> int:
+def port(folder: Path) -> int:
+    """Return the port of the server that the state folder names."""
+    address = (folder / ADDRESS).read_text(encoding="utf-8").strip()
     return int(address.removesuffix("/api").rpartition(":")[2])
 
 
-def _page(address: str) -> str:
-    return address.removesuffix("/api")
-
-
 def environment(folder: Path, *, port: int, credentials: str) -> dict[str, str]:
-    """Return the environment of server and worker: ours, and of people's what `_THEIRS` allows."""
+    """Return the environment of server and workers: ours, and of people's what `_THEIRS` allows."""
     page = f"http://127.0.0.1:{port}"
     kept = {
         name: value
@@ -160,6 +191,8 @@ def environment(folder: Path, *, port: int, credentials: str) -> dict[str, str]:
         "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect.server.events.ordering.db",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
         "PREFECT_WORKER_QUERY_SECONDS": "5",
+        # waits of 2, 4, 8 … s between them: a run outlasts four minutes without its server
+        "PREFECT_CLIENT_MAX_RETRIES": "7",
         "PREFECT_CLI_PROMPT": "false",
     }
 
@@ -182,37 +215,28 @@ def webhook(folder: Path) -> list[str]:
     return [found] if found else []
 
 
-def once(env: Mapping[str, str], addresses: Sequence[str], root: Path) -> str:
-    """Run server, deployments and worker; end all when one has ended, and return which."""
-    began = time.monotonic()
-    port = env["PREFECT_SERVER_API_PORT"]
-    prefect = [sys.executable, "-m", "prefect"]
-    start = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", port]
-    with child(start, env, root) as server:
-        if not wait_for(lambda: health(env), server):
-            return "server"
-        deploy(env, addresses, root)
-        since = datetime.datetime.now(datetime.UTC)
-        start = [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER]
-        with child(start, env, root) as worker:
-            if wait_for(lambda: online(env, since), server, worker):
-                seconds = time.monotonic() - began
-                print(f"ready after {seconds:.0f} s: {_page(env['PREFECT_API_URL'])}", flush=True)
-            while server.poll() is None and worker.poll() is None:
-                time.sleep(_LOOK_S)
-            return "server" if server.poll() is not None else "worker"
+def watch(running: subprocess.Popen[str], crew: Sequence[subprocess.Popen[str]]) -> None:
+    """Return when the server has ended; raise Failed when a worker has, which starts itself again."""
+    while running.poll() is None:
+        if any(worker.poll() is not None for worker in crew):
+            raise pipeline.Failed("a worker can't go on: its words are above")
+        time.sleep(_LOOK_S)
 
 
 def deploy(env: Mapping[str, str], addresses: Sequence[str], root: Path) -> None:
     """Let flows/deploy.py prepare the server; raise Failed with its words when it can't."""
     # not on the command line, which everybody on the machine can read: who knows them may post
-    told = {**env, "CXREPRO_NOTICES": "\n".join(addresses)}
-    with child([sys.executable, "-m", "flows.deploy"], told, root, piped=True) as process:
-        words = process.stdout.read() if process.stdout else ""
+    told([], {**env, "CXREPRO_NOTICES": "\n".join(addresses)}, root)
+
+
+def told(words: Sequence[str], env: Mapping[str, str], root: Path) -> None:
+    """Run flows/deploy.py and print what it says of runs and deployments; raise Failed with all its words."""
+    with child([sys.executable, "-m", "flows.deploy", *words], env, root, piped=True) as process:
+        said = process.stdout.read() if process.stdout else ""
         code = process.wait()
     if code:
-        raise pipeline.Failed(f"{words}\nthe server could not be told what it can run")
-    for line in words.splitlines():
+        raise pipeline.Failed(f"{said}\nthe server could not be told what it can run")
+    for line in said.splitlines():
         if line.startswith(("left behind: ", "paused: ")):
             print(line, flush=True)
 
@@ -233,46 +257,6 @@ def child(
             # a worker that was killed leaves its runs behind, in its group
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def wait_for(there: Callable[[], bool], *needed: subprocess.Popen[str]) -> bool:
-    """Wait until something is there; tell whether it is, rather than a program that it needs gone."""
-    deadline = time.monotonic() + _READY_S
-    while time.monotonic() < deadline:
-        if any(process.poll() is not None for process in needed):
-            return False
-        # a busy server answers 503 now and then
-        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-            if there():
-                return True
-        time.sleep(_LOOK_S)
-    raise pipeline.Failed(f"neither server nor worker were there after {_READY_S:.0f} s")
-
-
-def health(env: Mapping[str, str]) -> bool:
-    """Tell whether the server answers."""
-    return _ask(env, "/health") is True
-
-
-def online(env: Mapping[str, str], since: datetime.datetime) -> bool:
-    """Tell whether a worker has called the server since a time."""
-    called = {"workers": {"last_heartbeat_time": {"after_": since.isoformat()}}}
-    return bool(_ask(env, f"/work_pools/{POOL}/workers/filter", called))
-
-
-def _ask(env: Mapping[str, str], path: str, body: object = None) -> Any:
-    """Return what the server answers."""
-    request = urllib.request.Request(  # noqa: S310 - our own address
-        env["PREFECT_API_URL"] + path,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={
-            "Content-Type": "application/json",
-            "Authorization": "Basic "
-            + base64.b64encode(env["PREFECT_API_AUTH_STRING"].encode()).decode(),
-        },
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        return json.load(answer)
 
 
 if __name__ == "__main__":

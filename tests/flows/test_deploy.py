@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import types
 import uuid
 
@@ -41,6 +42,12 @@ class Client:
         self.set[flow_run_id] = state
 
 
+def run(name, state, worker=None):
+    """A run, labelled as its worker does before it begins it."""
+    labels = {} if worker is None else {"prefect.worker.name": worker}
+    return types.SimpleNamespace(id=name, name=name, state=state, labels=labels)
+
+
 def test_an_automation_that_is_switched_off_stays_so():
     from flows import deploy
 
@@ -63,8 +70,7 @@ def test_what_was_left_behind_is_ended_and_what_had_not_begun_is_tried_again(cap
         "done": states.Completed(),
         "later": states.Scheduled(),
     }
-    runs = [types.SimpleNamespace(id=name, name=name, state=state) for name, state in made.items()]
-    client = Client(runs)
+    client = Client([run(name, state) for name, state in made.items()])
     asyncio.run(deploy.end_left_behind(client))
     assert {name: state.type.value for name, state in client.set.items()} == {
         "begun": "CRASHED",
@@ -72,6 +78,30 @@ def test_what_was_left_behind_is_ended_and_what_had_not_begun_is_tried_again(cap
         "unwanted": "CANCELLED",
     }
     assert "left behind: begun was Running" in capsys.readouterr().out
+
+
+def test_the_runs_of_workers_that_live_are_left_alone():
+    """A server that was restarted finds its workers at work; what no worker has named itself on waits long."""
+    from prefect import states
+
+    from flows import deploy
+
+    old = states.Pending()
+    old.timestamp -= datetime.timedelta(minutes=11)
+    runs = [
+        run("lives", states.Running(), "cpu-1.here"),
+        run("lives, not begun", states.Pending(), "cpu-1.here"),
+        run("elsewhere", states.Running(), "gpu-1.there"),
+        run("left", states.Running(), "cpu-2.here"),
+        run("being taken", states.Pending()),
+        run("taken long ago", old),
+    ]
+    client = Client(runs)
+    asyncio.run(deploy.end_left_behind(client, {"cpu-2.here"}, alone=False))
+    assert {name: state.type.value for name, state in client.set.items()} == {
+        "left": "CRASHED",
+        "taken long ago": "SCHEDULED",
+    }
 
 
 def test_what_starts_paused_is_told_in_a_line_and_an_automation_that_is_off_stays_so(capsys):

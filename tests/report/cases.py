@@ -116,7 +116,8 @@ def study(models=None, **changes):
         "figures": {"portrait": png(), "split": png()},
         "searches": [],
         "prunings": [],
-        "exports": {}, "explanations": [],
+        "exports": {},
+        "explanations": [],
     }
     return report.Study(**{**fields, **changes})
 
