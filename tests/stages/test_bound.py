@@ -19,5 +19,7 @@ def test_a_file_is_what_its_hash_says_or_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"has sha256 .*, validate.reference.sha256 says"):
         bound(named, "validate.reference")
     file.unlink()
-    with pytest.raises(ValueError, match=r"of validate\.reference is missing: take it back from git"):
+    with pytest.raises(
+        ValueError, match=r"of validate\.reference is missing: take it back from git"
+    ):
         bound(named, "validate.reference")
