@@ -83,15 +83,15 @@ def faults(tree: Mapping[str, Any]) -> Iterator[str]:
     yield from _taught(tree)
     yield from _search_val(tree)
     exported, unmade = names(tree, "export", "models"), "nothing makes the model"
-    yield from _models("models", names(tree, "models"), made(tree), unmade)
-    explained = names(tree, "explain", "models")
-    yield from _models("explain.models", explained, names(tree, "models"), "models lacks")
+    compared, explained = names(tree, "models"), names(tree, "explain", "models")
+    yield from _models("models", compared, made(tree), unmade)
+    if compared:  # else its own fault is told
+        yield from _models("explain.models", explained, compared, "models lacks")
     yield from _models("export.models", exported, made(tree), unmade)
-    yield from _models(
-        "export.int8", names(tree, "export", "int8"), exported, "export.models lacks"
-    )
+    whole = names(tree, "export", "int8")
+    yield from _models("export.int8", whole, exported, "export.models lacks")
     challengers, about = names(tree, "gate", "models"), Path("data/champion/about.json")
-    yield from _models("gate.models", challengers, names(tree, "models"), "models lacks")
+    yield from _models("gate.models", challengers, compared, "models lacks")
     yield from _models("gate.models", challengers, exported, "export.models lacks")
     if challengers and not about.is_file():
         yield f"{about} is missing: bring what `python -m stages.gate --help` lists, or empty gate.models"
