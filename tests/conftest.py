@@ -1,6 +1,8 @@
 """Fixtures for every test: the project's root, small disks, programs in processes of their own.
 
 The exact profile comes by `-p stages` in pyproject.toml: a restart from here would lose all output.
+DVC is imported here, since it logs for good to what sys.stdout is then: within a test that captures
+its output that is closed when the test ends, and every later run of DVC in this process fails.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dvc  # noqa: F401
 import pytest
 
 from cxr import numerics

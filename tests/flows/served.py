@@ -50,7 +50,8 @@ class Served:
         self.root = clone(folder)
         self.log = folder / "said"
         self.env = {
-            **os.environ,
+            # a flow imported in this process has put its own credentials there
+            **{key: word for key, word in os.environ.items() if not key.startswith("PREFECT_")},
             "DVC_SITE_CACHE_DIR": str(folder / "site"),
             "CXREPRO_WEBHOOK": webhook,
             "PREFECT_API_URL": "http://127.0.0.1:9/of/another/server",
