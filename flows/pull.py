@@ -10,13 +10,11 @@ data/prepared, say, which holds the same pictures small. The run cache comes alo
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows import command, data, guard, guard_data, pipeline
+from flows import command, data, guard, guard_data, pipeline, store
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -30,7 +28,7 @@ def pull(without: Sequence[str] = (), *, root: Path = pipeline.HERE) -> list[str
     something to leave out that nobody knows; Unreachable if the remote does not give all.
     """
     guard.check_commit("HEAD", root=root)
-    with _repository(root) as repo:
+    with store.dvc_repository(root) as repo:
         cache = Path(repo.cache.local.path)
         guard.check_folder(root, cache=cache)
         every = [out for out in guard_data.outputs(repo) if out.use_cache and out.hash_info]
@@ -102,19 +100,6 @@ def _not_again(repo: Repo, left: Sequence[Path]) -> Iterator[str]:
             f"can't be made again here: {', '.join(sorted(readers))}; the others can, from what came: "
             "`dvc repro --allow-missing`"
         )
-
-
-@contextlib.contextmanager
-def _repository(root: Path) -> Iterator[Repo]:
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    os.environ["DVC_NO_ANALYTICS"] = "1"
-    try:
-        with contextlib.closing(Repo(str(root))) as repo:
-            yield repo
-    except (DvcException, ImportError) as error:  # some kinds of storage need a package more
-        raise pipeline.Failed(f"DVC in {root}: {' '.join(str(error).split())}") from error
 
 
 def main() -> None:

@@ -15,9 +15,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows import guard, pipeline, processes, repository
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 _PART = 1 << 20
 _T = TypeVar("_T")
@@ -151,7 +154,7 @@ class Store:
 @contextlib.contextmanager
 def opened(root: Path) -> Iterator[Store]:
     """Yield cache and default remote of a checkout; raise ValueError without a remote."""
-    with _repository(root) as repo:
+    with dvc_repository(root) as repo:
         remote = _remote(repo)
         yield Store(
             cache=Side(name="the cache", odb=repo.cache.local),
@@ -161,15 +164,15 @@ def opened(root: Path) -> Iterator[Store]:
 
 def check(root: Path) -> None:
     """Raise ValueError, with the cure, unless the checkout has a default remote that can be written to."""
-    with _repository(root) as repo:
+    with dvc_repository(root) as repo:
         _remote(repo)
 
 
 def share(folder: Path, *, of: Path) -> None:
     """Let a worktree mean the same remote as `of` does: a relative folder counts from each config file."""
-    with _repository(of) as repo:
+    with dvc_repository(of) as repo:
         remote = _remote(repo)
-    with _repository(folder) as repo:
+    with dvc_repository(folder) as repo:
         same = repo.config["core"].get("remote") == remote.name and (
             repo.cloud.get_remote().path == remote.path
         )
@@ -186,7 +189,7 @@ def outputs(root: Path) -> dict[str, str]:
     then takes in again, as it does with `data/raw/*.dvc`, and `dvc push` does too.
     """
     words = repository.git("ls-files", "-z", "*.dvc", root=root)
-    with _repository(root) as repo:
+    with dvc_repository(root) as repo:
         here = Path(repo.root_dir)
         stages = list(repo.index.stages)
         seen = {Path(stage.path) for stage in stages}
@@ -219,7 +222,8 @@ def push(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _repository(root: Path) -> Iterator[Any]:
+def dvc_repository(root: Path) -> Iterator[Repo]:
+    """Yield DVC's view of a checkout; raise Failed with DVC's words where DVC fails."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
