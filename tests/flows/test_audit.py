@@ -32,7 +32,6 @@ def clones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where clones are made."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     return tmp_path / "tmp"
 
 

@@ -29,11 +29,6 @@ stages:
 """
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A repository that has never run."""

@@ -9,14 +9,9 @@ from pathlib import Path
 import pytest
 
 from flows import checkouts, guard, pipeline
-from tests.flows import deployed, evil, toy
+from tests.flows import evil, toy
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
 
 
 def worktrees(root: Path) -> int:
@@ -125,10 +120,7 @@ def test_hooks_of_the_clone_are_not_run(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a link out", "a link into the hooks"])
-def test_a_commit_that_leads_out_of_its_tree_gets_no_worktree(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, name: str
-) -> None:
-    clone = deployed.copy(deployed.made(tmp_path_factory.getbasetemp()), tmp_path / "toy")
+def test_a_commit_that_leads_out_of_its_tree_gets_no_worktree(clone: Path, name: str) -> None:
     evil.outside(clone)
     commit = evil.commit(clone, evil.COMMITS[name][0])
     with pytest.raises(guard.Refused, match="nothing of it was written"):

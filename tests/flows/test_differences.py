@@ -14,9 +14,8 @@ REPORT = "reports/evaluate/right/metrics.json"
 
 
 @pytest.fixture
-def clone(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def clone(repository: Path) -> Path:
     """A finished run, which serves as the clean clone where it was made again."""
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(repository.parent / "site"))
     return repository
 
 

@@ -14,16 +14,10 @@ from tests.flows import deployed, evil, toy
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
 @pytest.fixture
-def clone(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
-    found = deployed.copy(deployed.made(tmp_path_factory.getbasetemp()), tmp_path / "toy")
-    evil.outside(found)
-    return found
+def clone(clone: Path) -> Path:
+    evil.outside(clone)
+    return clone
 
 
 @pytest.mark.parametrize("name", evil.COMMITS)

@@ -49,8 +49,7 @@ def test_leftovers_are_told_with_their_bytes_or_why_they_stay(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_the_cache_loses_what_nothing_names(repository: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(repository.parent / "site"))
+def test_the_cache_loses_what_nothing_names(repository: Path):
     (repository / "data/raw").mkdir(parents=True, exist_ok=True)
     (repository / "data/raw/x").write_bytes(b"x" * 1_000_000)
     pipeline.add("data/raw/x", repository)

@@ -73,7 +73,6 @@ def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A copy of it as the current folder."""
     root = Path(shutil.copytree(finished, tmp_path / "with a space", symlinks=True))
     monkeypatch.chdir(root)
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     return root
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows import models, registry, store
-from tests.flows import deployed, toy
+from tests.flows import toy
 from tests.flows.test_store import damage, place
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -18,18 +18,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ABOUT = {"model": "here", "card": {"labels": ["a"]}}
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
 @pytest.fixture
-def clone(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
-    """A clone with v1.0.0 and v1.1.0, which is prod, of `hospital`, and a model exported in it."""
-    folder = deployed.copy(deployed.promoted(tmp_path_factory.getbasetemp()), tmp_path / "toy")
-    (folder / "data/exported/here").mkdir(parents=True)
-    (folder / "data/exported/here/metadata.json").write_text(json.dumps(ABOUT))
-    return folder
+def clone(promoted: Path) -> Path:
+    """The clone with versions, and a model exported in it."""
+    (promoted / "data/exported/here").mkdir(parents=True)
+    (promoted / "data/exported/here/metadata.json").write_text(json.dumps(ABOUT))
+    return promoted
 
 
 def seed(folder: Path) -> str:

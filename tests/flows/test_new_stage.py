@@ -66,7 +66,6 @@ def test_an_audit_makes_it_again_and_compares_it(
 ):
     from flows import audit
 
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     toy.run(extend(repository, "left", RANDOM))
     toy.commit(repository)
     (head,) = draw.combinations(root=repository)
@@ -97,7 +96,6 @@ def test_reproduce_gives_it_a_task_and_a_line(repository: Path, tmp_path: Path):
 def test_retraining_runs_it_and_delivers_what_it_makes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     clone = extend(arriving.make(tmp_path / "hospital"), "net")
     toy.commit(clone, "one stage more")
     toy.git(clone, "push", "-q", "origin", "main")

@@ -20,11 +20,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 NAMES = ["source", "fit@left", "fit@right", "compare"]
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
 def test_order_is_topological_and_else_as_written(repository):
     assert pipeline.stages(repository) == NAMES
     text = (repository / "dvc.yaml").read_text()

@@ -43,15 +43,9 @@ promotion.promote(pathlib.Path(sys.argv[1]), name="hospital", branch="main", mes
 @pytest.fixture(autouse=True)
 def nobodys_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings of git but the clone's own, and a name in the environment that is not the bot's."""
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody")
-
-
-@pytest.fixture
-def clone(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
-    return deployed.copy(deployed.made(tmp_path_factory.getbasetemp()), tmp_path / "toy")
 
 
 def promote(folder: Path, message: str = "better on new data") -> versions.Version:

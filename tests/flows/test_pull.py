@@ -28,16 +28,6 @@ stages:
 """
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
-@pytest.fixture
-def clone(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
-    return deployed.copy(deployed.made(tmp_path_factory.getbasetemp()), tmp_path / "toy")
-
-
 @pytest.fixture
 def emptied(clone: Path) -> Path:
     """A clone of a pipeline on two data sets, all pushed and nothing here."""

@@ -28,12 +28,9 @@ _FILES, _BYTES = 200, 200_000  # enough that a push takes a while
 
 
 @pytest.fixture
-def clone(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+def clone(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    return deployed.copy(deployed.made(tmp_path_factory.getbasetemp()), tmp_path / "toy")
+    return clone
 
 
 @pytest.fixture

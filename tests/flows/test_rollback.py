@@ -21,15 +21,9 @@ print(rollback("hospital", "v1.0.0"))
 """
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
 @pytest.fixture
-def clone(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
-    """A clone with v1.0.0 and v1.1.0, which is prod."""
-    return deployed.copy(deployed.promoted(tmp_path_factory.getbasetemp()), tmp_path / "toy")
+def clone(promoted: Path) -> Path:
+    return promoted
 
 
 def live(clone: Path) -> str:

@@ -16,16 +16,6 @@ MODEL, EXPORT = "data/models/right", "data/exported/right"
 FILES = [f"{EXPORT}/maps/about.txt", f"{EXPORT}/model.onnx", f"{MODEL}/weights.txt"]
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
-@pytest.fixture
-def clone(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
-    return deployed.copy(deployed.made(tmp_path_factory.getbasetemp()), tmp_path / "toy")
-
-
 def contents(clone: Path) -> dict[str, str]:
     with store.opened(clone) as kept:
         return kept.contents(store.outputs(clone))

@@ -132,7 +132,6 @@ def exported(clone: Path, number: str) -> str:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_two_months(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     clone = make(tmp_path / "hospital")
     home = clone.parent
     (clone / "mine.txt").write_text("a person works here")

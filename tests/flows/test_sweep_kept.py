@@ -19,11 +19,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ONE = Combination(name="0" * 12, wanted=Wanted(study="toy", overrides={"seed": 8}), labels={})
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
 def kept(root: Path, md5: str, name: str = "toy") -> str:
     """Keep a combination whose lock file names other data than HEAD's."""
     folder = checkouts.add("sweep.toy.one", "HEAD", root=root)

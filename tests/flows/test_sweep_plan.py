@@ -14,11 +14,6 @@ from tests.flows import toy
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
 def one(name: str, **overrides: object) -> Combination:
     wanted = Wanted.model_validate({"study": "toy", "overrides": overrides})
     labels = {key: str(value) for key, value in overrides.items()}

@@ -20,11 +20,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 FIRST = range(10, 22)
 
 
-@pytest.fixture(autouse=True)
-def own_site_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-
-
 @pytest.fixture(scope="session")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A hospital's clone before anything arrived; not to be changed."""
