@@ -5,7 +5,7 @@ Part of stage compare. What was not made is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,16 +34,9 @@ def read_searches(names: list[str], reports: Path) -> list[Search]:
     from cxr.report import Search
 
     folders = {name: reports / "search" / name for name in names}
-    return [
-        Search(
-            name=name,
-            metrics=metrics,
-            candidates=_rows(folders[name] / "plots/candidates.csv"),
-            finalists=_rows(folders[name] / "plots/finalists.csv"),
-            figures=_plots(folders[name], "front", "progress", "finalists", "winner"),
-        )
-        for name, metrics in _metrics(folders).items()
-    ]
+    figures = ("front", "progress", "finalists", "winner")
+    found = _read_runs(folders, rows=("candidates", "finalists"), figures=figures)
+    return [Search(name=name, **parts) for name, parts in found.items()]
 
 
 def read_prunings(names: list[str], cuts: list[str], reports: Path) -> list[Pruning]:
@@ -51,17 +44,11 @@ def read_prunings(names: list[str], cuts: list[str], reports: Path) -> list[Prun
     from cxr.report import Pruning
 
     folders = {name: reports / "prune" / name for name in names}
+    found = _read_runs(folders, rows=("candidates", "channels", "contest"),
+                       figures=("front", "channels", "contest"))  # fmt: skip
     return [
-        Pruning(
-            name=name,
-            metrics=metrics,
-            candidates=_rows(folders[name] / "plots/candidates.csv"),
-            channels=_rows(folders[name] / "plots/channels.csv"),
-            contest=_rows(folders[name] / "plots/contest.csv"),
-            figures=_plots(folders[name], "front", "channels", "contest"),
-            finished=read_finished(name, cuts, reports),
-        )
-        for name, metrics in _metrics(folders).items()
+        Pruning(name=name, **parts, finished=read_finished(name, cuts, reports))
+        for name, parts in found.items()
     ]
 
 
@@ -70,16 +57,8 @@ def read_finished(run: str, cuts: list[str], reports: Path) -> list[Finished]:
     from cxr.report import Finished
 
     folders = {cut: reports / "finish" / f"{run}-{cut}" for cut in cuts}
-    return [
-        Finished(
-            name=folders[cut].name,
-            cut=cut,
-            metrics=metrics,
-            history=_rows(folders[cut] / "plots/history.csv"),
-            figures=_plots(folders[cut], "history"),
-        )
-        for cut, metrics in _metrics(folders).items()
-    ]
+    found = _read_runs(folders, rows=("history",), figures=("history",))
+    return [Finished(name=folders[cut].name, cut=cut, **parts) for cut, parts in found.items()]
 
 
 def read_explanations(names: list[str], reports: Path) -> list[Explanation]:
@@ -87,15 +66,8 @@ def read_explanations(names: list[str], reports: Path) -> list[Explanation]:
     from cxr.report.explanations import Explanation
 
     folders = {name: reports / "explain" / name for name in names}
-    return [
-        Explanation(
-            name=name,
-            metrics=metrics,
-            layers=_rows(folders[name] / "plots/sanity.csv"),
-            figures=_plots(folders[name], "sheet", "sanity"),
-        )
-        for name, metrics in _metrics(folders).items()
-    ]
+    found = _read_runs(folders, rows=("sanity",), figures=("sheet", "sanity"))
+    return [Explanation(name=name, **parts) for name, parts in found.items()]
 
 
 def gather(
@@ -141,6 +113,21 @@ def figure_paths(reports: Path, datasets: list[str]) -> dict[str, Path]:
     return paths
 
 
+def _read_runs(
+    folders: Mapping[str, Path], *, rows: Sequence[str], figures: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Read metrics, tables and figures by name of each folder that has metrics; of the rest what exists."""
+    return {
+        name: {
+            "metrics": metrics,
+            "figures": _read({figure: plots / f"{figure}.png" for figure in figures}),
+            **{table: _rows(plots / f"{table}.csv") for table in rows},
+        }
+        for name, metrics in _metrics(folders).items()
+        for plots in [folders[name] / "plots"]
+    }
+
+
 def _metrics(folders: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
     """Read metrics.json of each folder that has one."""
     from cxr import artifacts
@@ -157,10 +144,6 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
         return []
     table = artifacts.read_csv(path)
     return table.astype(object).where(table.notna(), None).to_dict("records")  # type: ignore[return-value]
-
-
-def _plots(folder: Path, *names: str) -> dict[str, bytes]:
-    return _read({name: folder / "plots" / f"{name}.png" for name in names})
 
 
 def _read(paths: Mapping[str, Path]) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ class Explanation:
     """of the model"""
     metrics: Mapping[str, Any]
     """reports/explain/<model>/metrics.json"""
-    layers: list[Mapping[str, Any]]
+    sanity: list[Mapping[str, Any]]
     """rows of sanity.csv"""
     figures: Mapping[str, bytes]
     """PNGs by name: sheet, sanity; those that exist"""
@@ -103,7 +103,7 @@ def _figures(one: Explanation) -> list[Html]:
          "where the finding was drawn.", ""),
         ("sanity", f"How alike the maps of {one.name} stay while its layers are drawn anew.",
          "Cascading randomisation: layers lose what they learned, from the output to the input.",
-         _layers(one.layers)),
+         _layers(one.sanity)),
     ]  # fmt: skip
     return figures(one.figures, known)
 

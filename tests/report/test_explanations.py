@@ -31,7 +31,7 @@ LAYERS = [
 
 def read(metrics=METRICS, figures=("sheet", "sanity")):
     pictures = {name: cases.png() for name in figures}
-    one = Explanation(name="small", metrics=metrics, layers=LAYERS, figures=pictures)
+    one = Explanation(name="small", metrics=metrics, sanity=LAYERS, figures=pictures)
     return cases.Reader(explanations.explanations([one]))
 
 
