@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cxr import manifest, seeding
-from cxr.metrics import auroc, classification, intervals
+from cxr.metrics import auroc, classification, holm, intervals
 from cxr.metrics.scored import Scored
 from cxr.review import evidence
 from cxr.review.evidence import Model
@@ -79,16 +79,6 @@ def compare(
         else:
             found += _of_one(base.get(name), head.get(name))
     return _judge(found, seed_only=seed_only)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the adjusted p-values in the given order: reject where one is below the level."""
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for place, i in enumerate(order):
-        highest = max(highest, min(1.0, p_values[i] * (len(p_values) - place)))
-        adjusted[i] = highest
-    return adjusted
 
 
 def same_images(base: Model, head: Model) -> bool:
@@ -231,7 +221,9 @@ def _judge(found: list[Difference], *, seed_only: bool) -> list[Difference]:
     that others have to be corrected for.
     """
     tested = [i for i, one in enumerate(found) if one.p is not None and not _same(one)]
-    adjusted = dict(zip(tested, holm([found[i].p or 0.0 for i in tested]), strict=True))
+    adjusted = dict(
+        zip(tested, holm.adjusted(np.array([found[i].p for i in tested])).tolist(), strict=True)
+    )
     judged = []
     for i, one in enumerate(found):
         verdict: Verdict = "same" if _same(one) else "alone"

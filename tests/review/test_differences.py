@@ -20,12 +20,6 @@ def compare(base, head, **options):
     return differences.compare(*names, **{"seed_only": False, **options})
 
 
-def test_holm_as_in_the_published_example() -> None:
-    """R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")."""
-    assert differences.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert differences.holm([]) == []
-
-
 def test_a_clear_gain_is_better_and_its_reverse_worse() -> None:
     old, new = model(cases.predictions(0.3)), model(cases.predictions(2.0))
     found = compare([old], [new])
