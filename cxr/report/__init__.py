@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from cxr.datasets._source import Source
 from cxr.report import cohort, explanations, method, models, pruning, results, search
-from cxr.report.elements import Html, join, tag
+from cxr.report.document import document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,31 +136,9 @@ def page(study: Study) -> str:
         ("protocol", "Protocol", method.protocol(study)),
         ("reproduce", "Reproducibility", method.reproduce(study)),
     ]
-    shown = [(name, title, content) for name, title, content in parts if content]
-    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in shown]
-    style = resources.files(__name__).joinpath("style.css").read_text(encoding="utf-8")
-    body = [
-        tag("a", "Skip to the results", class_="skip", href="#results"),
-        results.header(study),
-        tag("nav", tag("ul", *links), aria_label="Sections"),
-        tag("main", join(
-            tag("section", tag("h2", title, id=f"{name}-title"), content, id=name, aria_labelledby=f"{name}-title")
-            for name, title, content in shown
-        )),
-        results.footer(study),
-    ]  # fmt: skip
-    head = [
-        Html('<meta charset="utf-8">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="color-scheme" content="light dark">'),
-        Html('<meta name="referrer" content="no-referrer">'),
-        # belt and braces: even a slip of ours could load nothing and run nothing
-        Html(
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-            "img-src data:; style-src 'unsafe-inline'\">"
-        ),
-        tag("title", f"{study.name} · cxrepro report"),
-        tag("style", Html(style)),
-    ]
-    document = tag("html", tag("head", join(head)), "\n", tag("body", join(body)), lang="en")
-    return f"<!doctype html>\n{document}\n"
+    return document(
+        parts,
+        title=f"{study.name} · cxrepro report",
+        header=results.header(study),
+        footer=results.footer(study),
+    )

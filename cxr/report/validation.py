@@ -8,12 +8,12 @@ near-duplicates, the control classifier and the rules of the table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 import pandas as pd
 
 from cxr.report import phrases
+from cxr.report.document import document
 from cxr.report.elements import Html, count, details, figure, join, number, table, tag, text
 
 _EXAMPLES = 5  # of a finding
@@ -35,36 +35,12 @@ def page(
         ("control", "Control classifier", _control(summary["control"])),
         ("rules", "Rules of the table", _rules(expectations)),
     ]
-    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in parts]
-    sections = [
-        tag("section", tag("h2", title, id=f"{name}-title"), content, id=name,
-            aria_labelledby=f"{name}-title")
-        for name, title, content in parts
-    ]  # fmt: skip
-    body = [
-        tag("a", "Skip to the findings", class_="skip", href="#findings"),
-        _header(summary),
-        tag("nav", tag("ul", *links), aria_label="Sections"),
-        tag("main", join(sections)),
-        tag("footer", tag("p", f"Made by cxrepro · {phrases.RESEARCH_ONLY}")),
-    ]
-    document = tag("html", _head(summary), "\n", tag("body", join(body)), lang="en")
-    return f"<!doctype html>\n{document}\n"
-
-
-def _head(summary: Mapping[str, Any]) -> Html:
-    """Return the head, with the style within and everything from outside forbidden."""
-    style = resources.files("cxr.report").joinpath("style.css").read_text(encoding="utf-8")
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    return tag("head", join([
-        Html('<meta charset="utf-8">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="color-scheme" content="light dark">'),
-        Html('<meta name="referrer" content="no-referrer">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        tag("title", f"Data {summary['gate']} · cxrepro validation"),
-        tag("style", Html(style)),
-    ]))  # fmt: skip
+    return document(
+        parts,
+        title=f"Data {summary['gate']} · cxrepro validation",
+        header=_header(summary),
+        footer=tag("footer", tag("p", f"Made by cxrepro · {phrases.RESEARCH_ONLY}")),
+    )
 
 
 def _header(summary: Mapping[str, Any]) -> Html:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
-from cxr import report
 from cxr.report import phrases
+from cxr.report.document import document
 from cxr.report.elements import Html, details, figure, join, table, tag, text
 from cxr.review import story, tables
 from cxr.review.differences import METRICS, Difference
@@ -15,7 +15,6 @@ from cxr.review.story import Review
 
 _OPEN = "compare"  # the folder whose figures stand open
 _MOST_OPEN = 12  # causes that stand open
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def page(review: Review, drawn: Mapping[str, bytes]) -> str:
@@ -27,33 +26,12 @@ def page(review: Review, drawn: Mapping[str, bytes]) -> str:
         ("data", "Data", _rows("What reports and dvc.lock say of the data", "What", review.data)),
         ("figures", "Figures", _figures(review, drawn)),
     ]  # fmt: skip
-    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in parts]
-    sections = [
-        tag("section", tag("h2", title, id=f"{name}-title"), content, id=name, aria_labelledby=f"{name}-title")
-        for name, title, content in parts
-    ]  # fmt: skip
-    body = [
-        tag("a", "Skip to the results", class_="skip", href="#results"),
-        _header(review),
-        tag("nav", tag("ul", *links), aria_label="Sections"),
-        tag("main", join(sections)),
-        tag("footer", tag("p", f"made by cxrepro · {phrases.RESEARCH_ONLY}")),
-    ]
-    return f"<!doctype html>\n{tag('html', _head(review), tag('body', join(body)), lang='en')}\n"
-
-
-def _head(review: Review) -> Html:
-    style = resources.files(report).joinpath("style.css").read_text(encoding="utf-8")
-    own = resources.files("cxr.review").joinpath("style.css").read_text(encoding="utf-8")
-    return tag(
-        "head",
-        Html('<meta charset="utf-8">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="color-scheme" content="light dark">'),
-        Html('<meta name="referrer" content="no-referrer">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
-        tag("title", f"Review of {review.head.words} · cxrepro"),
-        tag("style", Html(style + own)),
+    return document(
+        parts,
+        title=f"Review of {review.head.words} · cxrepro",
+        header=_header(review),
+        footer=tag("footer", tag("p", f"made by cxrepro · {phrases.RESEARCH_ONLY}")),
+        own_style=resources.files("cxr.review").joinpath("style.css").read_text(encoding="utf-8"),
     )
 
 
