@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cxr import seeding, workers
+from cxr import workers
 from cxr.explaining import places
-from cxr.phantom import findings, organs, radiograph
-from cxr.phantom.patient import Patient, patient
+from cxr.phantom import findings, organs
+from cxr.phantom.patient import patient
+from cxr.phantom.radiograph import posed
 from cxr.phantom.space import Space
 
 COLUMNS = ("image", "label", *places.EDGES)
@@ -53,22 +54,13 @@ def _of_image(item: Item) -> list[tuple[str | float, ...]]:
         )
     index, number = (int(word) for word in named.groups())
     who = patient(seed, index, task=task)
-    space = Space(seed, who, pose(seed, who, number), image_px)
+    _, pose, _ = posed(seed, who, number)
+    space = Space(seed, who, pose, image_px)
     return [
         (name, label, *(edge / image_px for edge in box))
         for label in who.findings
         for box in _boxes(place(space, label))
     ]
-
-
-def pose(seed: int, who: Patient, number: int) -> dict[str, float]:
-    """Draw the pose of a patient's image as cxr/phantom/radiograph.py does, first of its stream."""
-    rng = seeding.stream(seed, "phantom", "image", who.index, number)
-    lying = rng.random() < radiograph._AP_SHARE
-    drawn = {name: float(rng.uniform(*limits)) for name, limits in radiograph._POSE.items()}
-    for name, limits in radiograph._POSE_AP.items():
-        drawn[name] += float(rng.uniform(*limits)) * lying
-    return drawn
 
 
 def place(space: Space, label: str) -> np.ndarray:

@@ -73,12 +73,20 @@ def radiographs(seed: int, who: Patient, *, image_px: int) -> list[Radiograph]:
     return [_radiograph(seed, who, number, image_px) for number in range(count)]
 
 
-def _radiograph(seed: int, who: Patient, number: int, image_px: int) -> Radiograph:
+def posed(
+    seed: int, who: Patient, number: int
+) -> tuple[str, dict[str, float], np.random.Generator]:
+    """Draw how a patient lies for an image: view, pose (keys of _POSE), and the stream for what comes after."""
     rng = seeding.stream(seed, "phantom", "image", who.index, number)
     view = "AP" if rng.random() < _AP_SHARE else "PA"
     pose = {name: float(rng.uniform(*limits)) for name, limits in _POSE.items()}
     for name, limits in _POSE_AP.items():
         pose[name] += float(rng.uniform(*limits)) * (view == "AP")
+    return view, pose, rng
+
+
+def _radiograph(seed: int, who: Patient, number: int, image_px: int) -> Radiograph:
+    view, pose, rng = posed(seed, who, number)
     space = Space(seed, who, pose, image_px)
     attenuation = _attenuation(space)
     if rng.random() < (0.4 if view == "AP" else 0.03):
