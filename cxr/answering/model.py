@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from cxr import images
 from cxr.answering import files
+from cxr.answering.preparing import Preparation
 from cxr.onnx_runtime import onnxruntime
-from cxr.preprocessing import _chain
 
 INPUT, OUTPUT, MAPS, STRANGENESS = "images", "probabilities", "maps", "strangeness"
 BATCH = 32
@@ -72,7 +71,6 @@ class Model:
     def __init__(self, given: files.Files, *, where: str, threads: int) -> None:
         self.name: str = given.about["model"]
         self.labels: tuple[str, ...] = tuple(given.about["labels"])
-        self.size_px: int = given.about["size_px"]
         self.card: Mapping[str, Any] = given.about["card"]
         self.one_label: bool = given.about["loss"] == "cross_entropy"
         self.phantom: bool = set(self.card["data_sets"]) == {"phantom"}
@@ -80,8 +78,8 @@ class Model:
         self.threshold = given.threshold
         self.which = given.which
         self.calibrated = "temperatures" in given.about or "temperature" in given.about
-        steps = given.about["preprocessing"]
-        self._steps = _chain.build(steps, where=f"{where}: preprocessing")
+        self._preparation = Preparation(given.about, where=where)
+        self.size_px = self._preparation.size_px
         self._sessions = [
             self._session(content, f"{where} ({name})", threads)
             for name, content in given.networks.items()
@@ -99,17 +97,8 @@ class Model:
         return None not in shapes and len(set(shapes)) == 1
 
     def prepare(self, content: bytes, name: str) -> np.ndarray:
-        """Return uint8 (S, S), the picture in a file's content as the network learned to see it.
-
-        Raises ValueError that names the file if it can't be read whole and for certain.
-        """
-        image = _chain.apply(images.decode(content, name=name).grey, self._steps)
-        if image.shape != (self.size_px, self.size_px):
-            raise ValueError(
-                f"{name} came out as {image.shape}, the network takes {self.size_px} px: the model's "
-                "preprocessing and size_px don't fit"
-            )
-        return image
+        """Return uint8 (S, S), see `Preparation.prepare`."""
+        return self._preparation.prepare(content, name)
 
     def answer(self, pictures: np.ndarray) -> Answers:
         """Return what the model says of uint8 (N, S, S)."""

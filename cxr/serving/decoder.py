@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from cxr.answering import Model
+    from cxr.answering import Preparation
 
 PICTURE, REFUSED, MEMORY = b"P", b"R", b"M"
 LENGTH_BYTES = 8
@@ -30,10 +30,10 @@ def message(letter: bytes, content: bytes) -> bytes:
     return letter + len(content).to_bytes(LENGTH_BYTES, "big") + content
 
 
-def prepared(model: Model, content: bytes) -> bytes:
+def prepared(preparation: Preparation, content: bytes) -> bytes:
     """Return the answer to one file."""
     try:
-        return message(PICTURE, model.prepare(content, NAME).tobytes())
+        return message(PICTURE, preparation.prepare(content, NAME).tobytes())
     except MemoryError:
         return message(MEMORY, f"{NAME} takes too much memory to decode".encode())
     except ValueError as error:
@@ -49,26 +49,26 @@ def confine(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def work(model: Model, files: BinaryIO, answers: BinaryIO) -> None:
+def work(preparation: Preparation, files: BinaryIO, answers: BinaryIO) -> None:
     """Answer file after file until there is no more."""
     answers.write(message(PICTURE, b""))
     answers.flush()
     while head := files.read(LENGTH_BYTES):
         content = files.read(int.from_bytes(head, "big"))
-        answers.write(prepared(model, content))
+        answers.write(prepared(preparation, content))
         answers.flush()
 
 
 def main(folder: Path, memory_mb: int) -> None:
-    """Open the model, give up what is not needed, and work."""
-    from cxr.answering import open_model
+    """Open the model's preprocessing, give up what is not needed, and work."""
+    from cxr.answering import open_preparation
 
     # what libraries print must not come among the answers
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    model = open_model(folder, threads=1)
+    preparation = open_preparation(folder)
     confine(memory_mb)
-    work(model, sys.stdin.buffer, answers)
+    work(preparation, sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":
