@@ -66,10 +66,11 @@ def curve(truth_N: np.ndarray, scores_N: np.ndarray) -> tuple[np.ndarray, np.nda
     return false_K / false_K[-1], true_K / true_K[-1]
 
 
-def _steps(
-    truth_N: np.ndarray, scores_N: np.ndarray, weights_BN: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weight of present and of absent images (…, K) at each distinct score, ascending."""
+def ascending(truth_N: np.ndarray, scores_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of the K known images by ascending score, and (K,) where a new score begins.
+
+    Raises ValueError where a score is NaN.
+    """
     if np.isnan(scores_N).any():
         raise ValueError(
             f"{int(np.isnan(scores_N).sum())} of {len(scores_N)} scores are NaN: the network "
@@ -77,11 +78,18 @@ def _steps(
         )
     known_N = ~np.isnan(truth_N)
     order_K = np.flatnonzero(known_N)[np.argsort(scores_N[known_N], kind="stable")]
-    truth_K = truth_N[order_K].astype(np.float64)
+    sorted_K = scores_N[order_K]
+    return order_K, np.r_[True, sorted_K[1:] != sorted_K[:-1]][: len(order_K)]
+
+
+def _steps(
+    truth_N: np.ndarray, scores_N: np.ndarray, weights_BN: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weight of present and of absent images (…, K) at each distinct score, ascending."""
+    order_K, first_K = ascending(truth_N, scores_N)
     if not len(order_K):
         return np.zeros(1), np.zeros(1)
-    sorted_K = scores_N[order_K]
-    starts = np.flatnonzero(np.r_[True, sorted_K[1:] != sorted_K[:-1]])
+    truth_K, starts = truth_N[order_K].astype(np.float64), np.flatnonzero(first_K)
     weights_K = np.ones(len(order_K)) if weights_BN is None else weights_BN[:, order_K]
     return (
         np.add.reduceat(weights_K * truth_K, starts, axis=-1),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cxr.metrics import auroc
 from cxr.metrics.errors import rounded, share
 
 
@@ -21,15 +22,8 @@ class Ranked:
     """One label's known images, ready to be weighted."""
 
     def __init__(self, truth_N: np.ndarray, scores_N: np.ndarray) -> None:
-        if np.isnan(scores_N).any():
-            raise ValueError(
-                f"{int(np.isnan(scores_N).sum())} of {len(scores_N)} scores are NaN: the network "
-                "diverged; lower transfer's learning_rate"
-            )
-        known_N = ~np.isnan(truth_N)
-        order_K = np.flatnonzero(known_N)[np.argsort(scores_N[known_N], kind="stable")]
-        present_K, sorted_K = truth_N[order_K] == 1, scores_N[order_K]
-        first_K = np.r_[True, sorted_K[1:] != sorted_K[:-1]][: len(order_K)]
+        order_K, first_K = auroc.ascending(truth_N, scores_N)
+        present_K = truth_N[order_K] == 1
         step_K = np.cumsum(first_K) - 1  # which of the distinct scores
         has = np.bincount(step_K, weights=present_K) > 0  # a present image, by distinct score
         begins = has | np.r_[True, has[:-1]][: len(has)]
