@@ -59,8 +59,9 @@ def taught(
 
 
 def main(name: str) -> str:
-    from cxr import artifacts, manifest, numerics, params, prepared, progress, workers
+    from cxr import artifacts, manifest, numerics, params, prepared, progress
     from cxr.training import folds, models, outcome
+    from cxr.training.sharded import parallel
 
     settings = params.load(Params, f"distill.recipes.{name}")
     student, teacher = MODELS / name, MODELS / str(params.value("distill.teacher"))
@@ -75,7 +76,7 @@ def main(name: str) -> str:
         f"distill@{name}: {len(work)} fold(s), at most {recipe.epochs} epochs, {teacher.name} teaches "
         f"with weight {settings.weight:g}"
     )
-    trained = workers.run(folds.fit, work, words=f"distill@{name}")
+    trained = parallel.run(work, words=f"distill@{name}")
     return outcome.keep(
         trained, recipe, labels=manifest.labels(images.index), size_px=images.size_px,
         model=MODELS / f"{name}-taught", report=Path("reports/distill") / name,

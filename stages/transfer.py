@@ -78,8 +78,9 @@ def with_searched(work: list[folds.Task], *, root: Path = SEARCHED) -> list[fold
 
 
 def main(name: str) -> str:
-    from cxr import artifacts, manifest, numerics, params, prepared, progress, workers
+    from cxr import artifacts, manifest, numerics, params, prepared, progress
     from cxr.training import folds, outcome
+    from cxr.training.sharded import parallel
 
     recipe = params.load(Params, f"transfer.recipes.{name}")
     numerics.exact_torch()
@@ -94,7 +95,7 @@ def main(name: str) -> str:
         f"transfer@{name}: {recipe.backbone} {'from its weights' if recipe.weights else 'from scratch'}, "
         f"{len(work)} fold(s) of {len(work[0].train_rows)} images, at most {recipe.epochs} epochs"
     )
-    trained = workers.run(folds.fit, work, words=f"transfer@{name}")
+    trained = parallel.run(work, words=f"transfer@{name}")
     return outcome.keep(
         trained, recipe, labels=manifest.labels(images.index), size_px=images.size_px,
         model=MODELS / name, report=Path("reports/transfer") / name, words=f"transfer@{name}",

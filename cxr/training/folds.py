@@ -11,6 +11,7 @@ import pandas as pd
 from cxr import artifacts, manifest, numerics, prepared
 from cxr.training import calibrating, distillation, loop, models, network
 from cxr.training.recipe import Distillation, Recipe
+from cxr.training.sharded.team import Team
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def tasks(
     ]
 
 
-def fit(task: Task) -> models.Saved:
-    """Build, fit and calibrate one fold's network; the same bytes in any process.
+def fit(task: Task, team: Team | None = None) -> models.Saved:
+    """Build, fit and calibrate one fold's network; the same bytes in any process, and in any team.
 
     Two tasks that differ by their lesson alone start from the same weights and see the same batches.
     """
@@ -74,7 +75,7 @@ def fit(task: Task) -> models.Saved:
     network.start(built, recipe, train.labels_NL)
     fitted = loop.fit(
         built, recipe, train=train, val=val, seed=task.seed, stream=("transfer", task.fold),
-        teacher=_teacher(task) if task.lesson else None,
+        teacher=_teacher(task) if task.lesson else None, team=team,
     )  # fmt: skip
     temperature = calibrating.temperature(
         built, recipe, fitted.tensors, images, task.calibration_rows

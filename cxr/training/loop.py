@@ -20,6 +20,9 @@ from cxr.training import batches, distillation, features, losses, mixing, schedu
 from cxr.training.averaging import Average
 from cxr.training.network import Network, freeze, train_mode
 from cxr.training.recipe import Recipe
+from cxr.training.sharded.shards import Shard
+from cxr.training.sharded.sharing import Sharing
+from cxr.training.sharded.team import Alone, Team
 
 Tensors = dict[str, torch.Tensor]
 
@@ -58,21 +61,6 @@ class Diverged(ValueError):
 
 
 @dataclass(frozen=True)
-class _Length:
-    """How long a training is, in steps."""
-
-    steps: int
-    epoch: int
-    """steps once through the images"""
-    warmup: int
-
-    @property
-    def epochs(self) -> int:
-        """Return how many epochs are begun."""
-        return -(-self.steps // self.epoch)
-
-
-@dataclass(frozen=True)
 class _Training:
     """What one training goes by, from its first step to its last."""
 
@@ -87,7 +75,9 @@ class _Training:
     average: Average
     seed: int
     stream: tuple[str | int, ...]
-    length: _Length
+    length: schedules.Length
+    sharing: Sharing | None
+    """the feed, where batches are cut into shards"""
 
 
 def fit(
@@ -101,6 +91,7 @@ def fit(
     teacher: distillation.Teacher | None = None,
     steps: int | None = None,
     kept: Path = features.FOLDER,
+    team: Team | None = None,
 ) -> Fitted:
     """Train `network` on `train`; keep the weights of the epoch that is best on `val`.
 
@@ -108,8 +99,9 @@ def fit(
     under `seed`. With `steps` it is trained for exactly so many, whatever the recipe says of epochs
     and of early stopping: the schedule spans them, at most a fifth is warm-up, the last epoch may be
     a part of one, and it alone is judged and kept. With `frozen_views` the features of frozen layers
-    lie under `kept` until the training is done. Raises ValueError when a part is empty, Diverged when
-    the loss is no longer a number.
+    lie under `kept` until the training is done. Shards are worked by a `team`, all of whom call this
+    alike and are given the same, or by this process alone. Raises ValueError when a part is empty,
+    Diverged when the loss is no longer a number.
     """
     if not len(train.images_NHW) or not len(val.images_NHW):
         raise ValueError("train and val need at least one image each: see split.fractions")
@@ -124,12 +116,17 @@ def fit(
         class_weights=recipe.class_weights,
         label_smoothing=recipe.label_smoothing,
     )
-    feed = features.feed(
-        network, recipe, train.images_NHW, val.images_NHW, seed=seed, stream=stream, folder=kept
-    )
+    images, sharing = (train.images_NHW, val.images_NHW), None
+    if recipe.shards > 1:
+        sharing = Sharing(
+            network, batches.Images(*images, recipe, seed, stream),
+            (train.labels_NL, val.labels_NL), team or Alone(),
+        )  # fmt: skip
+    feed = sharing or features.feed(network, recipe, *images, seed=seed, stream=stream, folder=kept)
     run = _Training(
         network, recipe, feed, train.labels_NL, loss, teacher, _optimizer(network, recipe),
-        Average(network, recipe.ema_decay), seed, stream, _length(recipe, len(train.images_NHW), steps),
+        Average(network, recipe.ema_decay), seed, stream,
+        schedules.length(recipe, len(train.images_NHW), steps), sharing,
     )  # fmt: skip
     fitted = _fitted(run, val.labels_NL, all_epochs=steps is None)
     feed.finish()
@@ -148,7 +145,9 @@ def _fitted(run: _Training, val_labels_NL: np.ndarray, *, all_epochs: bool) -> F
         if not all_epochs and epoch + 1 < epochs:
             continue
         rate = run.optimizer.param_groups[0]["lr"]
-        said = _judged(_scores(judged, run.feed.val()), run.recipe, val_labels_NL)
+        raw = _blocks(judged, run.feed.val())
+        whole = run.sharing.scores(raw, val_labels_NL.shape[1]) if run.sharing else torch.cat(raw)
+        said = _judged(whole, run.recipe, val_labels_NL)
         history.append(Epoch(epoch, rate, train_loss, *said))
         score = _score(history[-1], stopping.monitor)
         if not kept or score > best:
@@ -158,25 +157,15 @@ def _fitted(run: _Training, val_labels_NL: np.ndarray, *, all_epochs: bool) -> F
     return Fitted(kept, best_epoch, history)
 
 
-def _length(recipe: Recipe, images: int, steps: int | None) -> _Length:
-    epoch = batches.steps_per_epoch(images, recipe.batch_size)
-    warmup = round(recipe.optimizer.warmup_epochs * epoch)
-    if steps is None:
-        return _Length(recipe.epochs * epoch, epoch, warmup)
-    if steps < 1:
-        raise ValueError(f"a training needs at least 1 step, not {steps}")
-    return _Length(steps, epoch, min(warmup, steps // 5))
-
-
 def raw_scores(network: nn.Module, recipe: Recipe, images_NHW: np.ndarray) -> torch.Tensor:
     """Return raw scores float32 (N, L) of uint8 images (N, H, W), before softmax or sigmoid."""
-    return _scores(network, batches.scored(images_NHW, recipe))
+    return torch.cat(_blocks(network, batches.scored(images_NHW, recipe)))
 
 
-def _scores(reader: nn.Module, inputs: Iterable[torch.Tensor]) -> torch.Tensor:
+def _blocks(reader: nn.Module, inputs: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     reader.eval()
     with torch.inference_mode():
-        return torch.cat([reader(batch) for batch in inputs])
+        return [reader(block) for block in inputs]
 
 
 def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
@@ -210,30 +199,51 @@ def _train_epoch(run: _Training, reader: nn.Module, epoch: int) -> float:
         factor = schedules.warmup_cosine(step, steps=run.length.steps, warmup=run.length.warmup)
         for group in run.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
-        value = _loss(run, reader, step, inputs, torch.from_numpy(run.labels_NL[positions]))
         run.optimizer.zero_grad(set_to_none=True)
-        value.backward()
+        value = _gradient(run, reader, step, inputs, torch.from_numpy(run.labels_NL[positions]))
         run.optimizer.step()
         run.average.update(run.network)
-        total += float(value.detach()) * len(positions)
+        total += value * len(positions)
         images += len(positions)
     if not np.isfinite(total):
         raise Diverged(f"the loss is not a number in epoch {epoch}: lower optimizer.learning_rate")
     return total / images
 
 
-def _loss(
+def _gradient(
     run: _Training, reader: nn.Module, step: int, inputs: torch.Tensor, labels_BL: torch.Tensor
-) -> torch.Tensor:
-    """Return the loss of one batch: by its labels, blended or not, and by the teacher's word."""
+) -> float:
+    """Leave the gradient of one batch in the network, whose parameters hold none; return its loss."""
+    if run.sharing is None:
+        value = _loss(run, reader, (step,), inputs, labels_BL)
+        value.backward()
+        return float(value.detach())
+
+    def one(part: Shard, own: torch.Tensor) -> torch.Tensor:
+        key = (step, "shard", part.number)
+        return _loss(run, reader, key, own, labels_BL[part.rows], factor=part.factor)
+
+    return run.sharing.gradient(inputs, labels_BL, run.loss, one)
+
+
+def _loss(
+    run: _Training, reader: nn.Module, key: tuple[str | int, ...], inputs: torch.Tensor,
+    labels_BL: torch.Tensor, *, factor: float = 1.0,
+) -> torch.Tensor:  # fmt: skip
+    """Return the loss of one batch: by its labels, blended or not, times `factor`, and by the teacher's word.
+
+    Its draws are those of `key`.
+    """
     mix = None
     if run.recipe.mixup:
-        rng = seeding.stream(run.seed, *run.stream, "mixup", step)
+        rng = seeding.stream(run.seed, *run.stream, "mixup", *key)
         mix = mixing.draw(run.recipe.mixup, rng=rng, size=len(inputs))
         inputs = mix.images(inputs)
-    with seeding.torch_global(run.seed, *run.stream, "dropout", step):
+    with seeding.torch_global(run.seed, *run.stream, "dropout", *key):
         raw = reader(inputs)
     value = mix.loss(run.loss, raw, labels_BL) if mix else run.loss(raw, labels_BL)
+    if factor != 1.0:
+        value = factor * value
     if run.teacher is None:
         return value
     return run.teacher.blend(value, raw, inputs, loss=run.recipe.loss)

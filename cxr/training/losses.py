@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -11,11 +10,22 @@ from torch.nn import functional
 
 from cxr.training import recipe
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 _LARGEST_WEIGHT = 10.0
 # Ridnik et al.'s own values: the defaults of AsymmetricLoss in their src/loss_functions/losses.py,
 # https://github.com/Alibaba-MIIL/ASL
 _GAMMA_POSITIVE, _GAMMA_NEGATIVE, _CLIP = 1, 4, 0.05
+
+
+class Loss(Protocol):
+    """What is to be made small, of raw scores (B, L) and labels (B, L) with NaN unknown."""
+
+    def __call__(self, scores_BL: torch.Tensor, labels_BL: torch.Tensor, /) -> torch.Tensor:
+        """Return the mean loss, a scalar."""
+        ...
+
+    def mass(self, labels_BL: torch.Tensor) -> float:
+        """Return what that mean is divided by: images, their weights, or known labels."""
+        ...
 
 
 def make(
@@ -25,7 +35,7 @@ def make(
     class_weights: Literal["none", "balanced"],
     label_smoothing: float,
 ) -> Loss:
-    """Return loss(raw scores (B, L), labels (B, L) with NaN unknown) → scalar mean.
+    """Return the loss of that kind.
 
     The mean of bce and of asymmetric is over the known labels. Weights come from the training labels
     given here. Raises ValueError if cross_entropy is asked for images that do not have exactly one
@@ -126,8 +136,20 @@ class _CrossEntropy:
             label_smoothing=self.label_smoothing,
         )
 
+    def mass(self, labels_BL: torch.Tensor) -> float:
+        if self.weights is None:
+            return float(len(labels_BL))
+        return float(self.weights[labels_BL.argmax(dim=1)].double().sum())
 
-class _MaskedBCE:
+
+class _Masked:
+    """Of any number of labels: those that are unknown are left out of the mean."""
+
+    def mass(self, labels_BL: torch.Tensor) -> float:
+        return float((~labels_BL.isnan()).sum())
+
+
+class _MaskedBCE(_Masked):
     def __init__(self, positive_weights: torch.Tensor | None) -> None:
         self.positive_weights = positive_weights
 
@@ -139,7 +161,7 @@ class _MaskedBCE:
         return (each * known).sum() / known.sum().clamp(min=1)
 
 
-class _Asymmetric:
+class _Asymmetric(_Masked):
     """Ridnik et al. (2021), "Asymmetric loss for multi-label classification", ICCV, arXiv:2009.14119.
 
     present: (1 - p)^gamma_positive x -log p; absent: q^gamma_negative x -log(1 - q), where

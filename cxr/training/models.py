@@ -59,7 +59,10 @@ def save(
 
     Parameters and MACs are those of the largest network, as folds may have other shapes.
     """
-    artifacts.write_json(folder / "recipe.json", dataclasses.asdict(recipe))
+    written = dataclasses.asdict(recipe)
+    if recipe.shards == 1:  # a model that was made whole says so as those from before shards do
+        del written["shards"]
+    artifacts.write_json(folder / "recipe.json", written)
     networks = []
     for fold, member in enumerate(members):
         own = dataclasses.replace(recipe, backbone_options=member.backbone_options)
@@ -154,7 +157,7 @@ def _recipe_and_differing(
 
 def _shared(folder: Path, about: dict[str, Any]) -> Recipe:
     path = _checked(folder / "recipe.json", about)
-    found = params.build(Recipe, artifacts.read_json(path), where=str(path))
+    found = params.build(Recipe, {"shards": 1, **artifacts.read_json(path)}, where=str(path))
     for key in _OF_RECIPE:
         if about.get(key) != getattr(found, key):
             raise ValueError(

@@ -135,6 +135,8 @@ class Recipe:
     """at most"""
     batch_size: int
     """images per step"""
+    shards: int
+    """1: a batch goes through the network whole; k: in k parts, see cxr/training/sharded"""
     optimizer: Optimizer
     """AdamW and its schedule"""
     ema_decay: float
@@ -156,6 +158,11 @@ class Recipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.shards < 1 or (self.shards > 1 and self.batch_size < 2 * self.shards):
+            raise ValueError(
+                f"shards must be at least 1, and of {self.batch_size} images a batch (batch_size) at "
+                f"most {max(self.batch_size // 2, 1)}, 2 images each, not {self.shards}"
+            )
         if self.std <= 0:
             raise ValueError(f"std must be above 0, not {self.std}")
         if not 0 <= self.ema_decay < 1:
@@ -175,6 +182,8 @@ class Recipe:
             )
         if self.frozen_views and self.trainable == ["all"]:
             raise ValueError("frozen_views keeps features of frozen layers: trainable is [all]")
+        if self.frozen_views and self.shards > 1:
+            raise ValueError("frozen_views leaves too little to share out: set shards: 1")
         if self.weights == "searched" and self.backbone != "searched":
             raise ValueError(
                 f"weights: searched goes with backbone searched, not with {self.backbone}: give "

@@ -51,6 +51,7 @@ CLOCKED = {
     "cxr/doctor.py": "says how long it took",
     "cxr/speed/contender.py": "times networks for reports/host",
     "cxr/speed/cgroup.py": "waits until a control group is empty",
+    "cxr/training/sharded/gloo.py": "says how long processes wait for one another",
 }
 LISTINGS = {"glob", "rglob", "iterdir", "listdir", "scandir", "walk"}
 ORDERLESS = {"sorted", "any", "all", "sum", "len", "set", "frozenset", "max", "min"}

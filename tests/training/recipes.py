@@ -18,6 +18,7 @@ TINY: dict[str, Any] = {
     "label_smoothing": 0.0,
     "epochs": 2,
     "batch_size": 8,
+    "shards": 1,
     "optimizer": {
         "learning_rate": 1e-3,
         "head_learning_rate": 1e-3,

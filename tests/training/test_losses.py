@@ -17,6 +17,29 @@ def test_balanced_cross_entropy_weighs_rare_classes_up():
     assert torch.allclose(loss.weights, torch.tensor([6 / 9, 6 / 3, 6 / 6]))
 
 
+@pytest.mark.parametrize(
+    ("kind", "class_weights", "mass"),
+    [
+        ("cross_entropy", "none", 6.0),
+        ("cross_entropy", "balanced", 6.0),
+        ("bce", "balanced", 16.0),
+        ("asymmetric", "none", 16.0),
+    ],
+)
+def test_mass_is_what_the_mean_is_divided_by(kind, class_weights, mass):
+    labels = torch.from_numpy(ONE_HOT.copy())
+    loss = losses.make(kind, ONE_HOT, class_weights=class_weights, label_smoothing=0.0)
+    if kind != "cross_entropy":
+        labels[:2, 1] = float("nan")
+    raw = torch.arange(18.0).view(6, 3).sin()
+    assert loss.mass(labels) == pytest.approx(mass)
+    parts = [labels[:2], labels[2:]]
+    masses = [loss.mass(part) for part in parts]
+    each = [loss(rows, part) for rows, part in zip(raw.split([2, 4]), parts, strict=True)]
+    weighted = sum(m * float(value) for m, value in zip(masses, each, strict=True)) / sum(masses)
+    assert weighted == pytest.approx(float(loss(raw, labels)))
+
+
 def test_cross_entropy_is_the_mean_negative_log_probability():
     raw = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
     loss = losses.make("cross_entropy", ONE_HOT, class_weights="none", label_smoothing=0.0)

@@ -91,6 +91,16 @@ def test_a_recipe_is_read_without_the_network(model, monkeypatch):
         models.recipe(model, 0)
 
 
+@pytest.mark.parametrize("shards", [1, 4])
+def test_shards_are_told_by_the_models_that_have_them(tmp_path, shards):
+    """So a model that was trained whole has the bytes of one from before there were shards."""
+    recipe = tiny(shards=shards)
+    models.save(tmp_path, recipe, [member(0)], labels=["a", "b", "c"], size_px=32)
+    assert models.shared_recipe(tmp_path) == recipe
+    written = artifacts.read_json(tmp_path / "recipe.json")
+    assert written.get("shards") == (None if shards == 1 else shards)
+
+
 def test_missing_damaged_and_foreign_models_are_refused(model, tmp_path):
     with pytest.raises(ValueError, match=r"config\.json is missing: run `dvc repro`"):
         models.load(tmp_path / "nothing", 0)

@@ -21,6 +21,12 @@ from tests.training.recipes import TINY, tiny
         ({"trainable": ["blocks.6"]}, "a head that is never trained only guesses"),
         ({"loss": "bce", "label_smoothing": 0.1}, "label_smoothing goes with loss cross_entropy"),
         ({"epochs": 0}, "epochs must be at least 1"),
+        ({"shards": 0}, "shards must be at least 1, and of 8 images a batch .* not 0"),
+        ({"shards": 5}, r"a batch \(batch_size\) at most 4, 2 images each, not 5"),
+        (
+            {"shards": 2, "frozen_views": 1, "trainable": ["head"]},
+            "frozen_views leaves too little to share out: set shards: 1",
+        ),
         ({"std": 0.0}, "std must be above 0"),
         ({"ema_decay": 1.0}, r"ema_decay must be in \[0, 1\)"),
         (
