@@ -12,9 +12,9 @@ single networks, which spread a little more than means do. The operating points 
 (cxr.metrics.thresholds: Youden's, and one that finds nearly every image with the label) are chosen on
 val in the same way; they decide nothing but what is told of them.
 
-Results: metrics.json holds the headlines, plots/results.csv every label, metric and decision with its
-interval, plots/subgroups.csv sex, age, view and source (all cxr.metrics.tables), plots/predictions.csv
-what was said of each image.
+Results: metrics.json holds the headlines with intervals, summary.json the numbers that `dvc metrics`
+shows, plots/results.csv every label, metric and decision with its interval, plots/subgroups.csv sex,
+age, view and source (all cxr.metrics.tables), plots/predictions.csv what was said of each image.
 """
 
 from __future__ import annotations
@@ -267,6 +267,7 @@ def main(model: str) -> str:
     artifacts.write_csv(report / "plots" / "subgroups.csv", tables.by_group(found))
     draw(report / "plots", result, found.scored, model=model)
     artifacts.write_json(report / "metrics.json", result)
+    artifacts.write_json(report / "summary.json", summary.short(result))
     mean = f", mean of {result['ensemble']} networks" if "ensemble" in result else ""
     return f"{result['images']} images{mean}: {_words(result)}"
 

@@ -9,6 +9,7 @@ beside it. Shapes: see `cxr.metrics`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,13 @@ from cxr.metrics.scored import Scored
 
 ENSEMBLE = -1
 """In the place of a fold: scored by the mean of the networks of all folds."""
+
+
+def short(result: Mapping[str, Any]) -> dict[str, float | int | None]:
+    """Return the headlines of `tree` in three digits, and the costs beside them in `result`: a line's worth."""
+    values = {key: result[key]["value"] for key in HEADLINES}
+    rounded = {key: value if value is None else round(value, 3) for key, value in values.items()}
+    return rounded | {key: result[key] for key in ("parameters", "macs")}
 
 
 def tree(found: Measured, *, members: Scored | None = None) -> dict[str, Any]:

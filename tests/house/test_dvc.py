@@ -146,6 +146,12 @@ def test_reports_are_uncached_metrics_or_plots_and_data_are_cached_outs(stage: s
             assert options == {"cache": False}, f"{kind} of {stage}: {path} needs `cache: false`"
 
 
+def test_what_dvc_calls_metrics_is_a_line_for_each_model() -> None:
+    """`dvc metrics show` and `diff` are read by people: every number of every report would drown them."""
+    found = {path for stage in PIPELINE for path in _entries(stage, "metrics")}
+    assert found == {"reports/evaluate/${item.model}/summary.json"}
+
+
 def test_nothing_hashed_lies_in_the_host_folder() -> None:
     """reports/host/ holds durations and may differ from run to run."""
     for stage in PIPELINE:

@@ -153,3 +153,13 @@ def test_the_worst_group_is_the_one_that_loses_most_and_the_small_are_named():
     assert worst["to_all"]["high"] < 0  # noise on one side is no chance
     assert found["left_out"] == ["few rest: no other group", "few tiny: too few patients"]
     assert list(found["worst"]) == ["view"]
+
+
+def test_a_line_for_dvc_has_headlines_in_three_digits_and_costs():
+    result = _summarise(_scored()) | {"parameters": 7, "macs": 9, "weights_bytes": 11}
+    result["macro_f1"]["value"] = None
+    found = summary.short(result)
+    assert found["auroc"] == pytest.approx(result["auroc"]["value"], abs=0.0005)
+    assert list(found) == [*summary.HEADLINES, "parameters", "macs"]
+    assert (found["macro_f1"], found["parameters"], found["macs"]) == (None, 7, 9)
+    assert all(len(str(found[key])) <= 5 for key in ("accuracy", "balanced_accuracy", "auroc"))
