@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cxr.report import Finished, Model, Pruning, Search, Study
     from cxr.report.explanations import Explanation
 
@@ -25,8 +27,10 @@ def read_model(
     made = origins.origin(params, name)
     trained = f"distill/{made.parent}" if made.kind == "taught" else f"transfer/{name}"
     paths["history"] = reports / trained / "plots" / "history.png"
-    rows = _rows(plots / "reliability.csv")
-    return Model(name=name, result=result, figures=_read(paths), reliability=rows)
+    return Model(
+        name=name, result=result, figures=_read(paths),
+        reliability=_rows(plots / "reliability.csv"), subgroups=_rows(plots / "subgroups.csv"),
+    )  # fmt: skip
 
 
 def read_searches(names: list[str], reports: Path) -> list[Search]:
@@ -77,6 +81,7 @@ def gather(
     *,
     sort_by: str,
     comparison: bytes,
+    differences: pd.DataFrame | None,
 ) -> Study:
     """Gather what the report shows beside the models; what was not made is left out."""
     from cxr import artifacts
@@ -91,6 +96,7 @@ def gather(
         models=models,
         sort_by=sort_by,
         comparison=comparison,
+        differences=[] if differences is None else _records(differences),
         datasets=[_source(name) for name in names],
         split=artifacts.read_json(split) if split.is_file() else {},
         validation=artifacts.read_json(validation) if validation.is_file() else {},
@@ -142,7 +148,10 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
 
     if not path.is_file():
         return []
-    table = artifacts.read_csv(path)
+    return _records(artifacts.read_csv(path))
+
+
+def _records(table: pd.DataFrame) -> list[Mapping[str, Any]]:
     return table.astype(object).where(table.notna(), None).to_dict("records")  # type: ignore[return-value]
 
 

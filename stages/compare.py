@@ -127,6 +127,7 @@ def main() -> str:
     study = _gathering.gather(
         tree, models, REPORTS,
         sort_by=settings.sort_by, comparison=(plots / "cost.png").read_bytes(),
+        differences=differences,
     )  # fmt: skip
     artifacts.write_text(REPORTS / "index.html", report.page(study))
     artifacts.write_json(REPORTS / "compare" / "metrics.json", summary(results))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr.datasets._source import Source
-from cxr.report import cohort, explanations, method, models, pruning, results, search
+from cxr.report import cohort, differences, explanations, method, models, pruning, results, search
 from cxr.report.document import document
 
 
@@ -26,6 +26,8 @@ class Model:
     """PNGs by name: roc, confusion, reliability, history; those that exist"""
     reliability: list[Mapping[str, float]]
     """rows of reliability.csv; may be empty"""
+    subgroups: list[Mapping[str, Any]]
+    """rows of subgroups.csv, None for what is undefined; may be empty"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,8 @@ class Study:
     sort_by: str
     comparison: bytes | None
     """PNG: metrics against costs"""
+    differences: list[Mapping[str, Any]]
+    """rows of reports/compare/plots/differences.csv, None for what is undefined, no label for all; may be empty"""
     datasets: list[Source]
     split: Mapping[str, Any]
     """reports/split/metrics.json"""
@@ -127,6 +131,7 @@ def page(study: Study) -> str:
     """Return the study's report as an HTML document."""
     parts = [
         ("results", "Results", results.results(study)),
+        ("differences", "Differences", differences.differences(study)),
         ("search", "Search", search.search(study)),
         ("pruning", "Pruning", pruning.pruning(study)),
         ("models", "Models", models.models(study)),

@@ -93,7 +93,11 @@ def model(name, labels=LABELS, figures=("roc", "confusion"), **changes):
     pictures = {key: png() for key in figures}
     row = {"from": 0.6, "to": 0.7, "count": 3, "mean_score": 0.65, "came_true": 0.5}
     return report.Model(
-        name=name, result=result(labels, **changes), figures=pictures, reliability=[row]
+        name=name,
+        result=result(labels, **changes),
+        figures=pictures,
+        reliability=[row],
+        subgroups=[],
     )
 
 
@@ -110,6 +114,7 @@ def study(models=None, **changes):
         "models": models or [model("small"), model("large", level=0.7)],
         "sort_by": "auroc",
         "comparison": png(),
+        "differences": [],
         "datasets": [source],
         "split": {"folds": {"fold_0": {"train": part, "test": part}}},
         "validation": {},
