@@ -192,7 +192,7 @@ def test_search_pruning_and_export_are_shown_where_the_parameters_name_them(meth
     stage.main()
     page = cases.Reader((method / "reports/index.html").read_text())
     sections = [attrs["id"] for attrs in page.all("section")]
-    assert sections[:4] == ["results", "search", "pruning", "models"]
+    assert sections[:5] == ["results", "differences", "search", "pruning", "models"]
     assert "stale" not in page.text and "rest Evolution" not in page.text
     assert page.text.count("Exported to ONNX") == 1
     assert "net pruned to 49 % of its MACs by evolution, which won the contest" in page.text
