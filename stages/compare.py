@@ -106,7 +106,7 @@ def draw(
 
 def main() -> str:
     from cxr import artifacts, params, progress, report
-    from cxr.report import origins
+    from cxr.report import cards, origins
 
     settings, tree = params.load(Params, "compare"), params.read_yaml(params.PARAMS_FILE)
     names = list(params.value("models"))
@@ -130,6 +130,9 @@ def main() -> str:
         differences=differences,
     )  # fmt: skip
     artifacts.write_text(REPORTS / "index.html", report.page(study))
+    for model in models:
+        card = cards.card(study, model)
+        artifacts.write_json(REPORTS / "compare" / "cards" / f"{model.name}.json", card)
     artifacts.write_json(REPORTS / "compare" / "metrics.json", summary(results))
     for words in report.results.split_warnings(study.split):
         progress.say(words)

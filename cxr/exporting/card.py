@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cxr import limits
+
 NOTICE = "Research use only, not a medical device."
 
 
@@ -62,7 +64,9 @@ def about(
             "reports/index.html of the study, and so are thresholds of labels that combine",
             "intended_use": "research on the classification of chest X-rays, on images prepared as "
             "preprocessing says",
-            "limits": _limits(config, origin),
+            "limits": limits.limits(
+                data_sets=origin.data_sets, protocol=origin.protocol, calibrated=calibrated(config)
+            ),
             "notice": NOTICE,
         },
     }
@@ -72,26 +76,3 @@ def _what(config: Mapping[str, Any]) -> str:
     one = config["loss"] == "cross_entropy"
     labels = "of its labels, of which an image has exactly one" if one else "label by itself"
     return f"a convolutional network that gives a grey chest X-ray the probability of each {labels}"
-
-
-def _limits(config: Mapping[str, Any], origin: Origin) -> list[str]:
-    """Say what the model can't be trusted with."""
-    found = [
-        "it learned from the data sets named here: how good it is on images of other hospitals, "
-        "devices, ages or views is unknown",
-        "it knows its labels alone: any other finding goes unseen",
-        "it may go by marks, borders or devices that came with a label",
-    ]
-    if calibrated(config):
-        found.append("its probabilities are calibrated, on images of the same data sets")
-    else:
-        found.append(
-            "its probabilities are not calibrated: .9 need not come true nine times in ten"
-        )
-    if origin.protocol == "by_image":
-        found.append(
-            "images of one patient stand on both sides of its split: its figures are too good"
-        )
-    if "phantom" in origin.data_sets:
-        found.append("the data set phantom is drawn by code and shows no patient")
-    return found

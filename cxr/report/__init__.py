@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr.datasets._source import Source
-from cxr.report import cohort, differences, explanations, method, models, pruning, results, search
+from cxr.report import (
+    cohort,
+    differences,
+    explanations,
+    method,
+    models,
+    pruning,
+    results,
+    search,
+)
 from cxr.report.document import document
 
 

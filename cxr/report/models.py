@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cxr.report import origins, phrases, subgroups
+from cxr.report import cards, origins, phrases, subgroups
 from cxr.report.elements import Html, count, details, figures, join, number, scaled, table, tag
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def _model(study: Study, model: Model) -> Html:
     extras: list[Html | str] = [_thresholds(found), _groups("fold", "per_fold", found)]
     extras.append(_members(found))
     extras += [_groups("source", "per_source", found), subgroups.subgroups(model.subgroups)]
+    extras.append(cards.shown(study, model))
     return tag(
         "article",
         tag("h3", model.name),
