@@ -17,6 +17,7 @@ import dvc  # noqa: F401
 import pytest
 
 from cxr import numerics
+from tests import hosts
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -84,6 +85,12 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def readonly_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk that nobody, not even root, can write to; skips loudly where it can't be mounted."""
     yield from _mounted(tmp_path / "read-only disk", "ro,size=64k")
+
+
+@pytest.fixture
+def two_machines() -> Iterator[hosts.Hosts]:
+    """Two hosts on this machine; skips loudly without root."""
+    yield from hosts.two()
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -21,11 +21,18 @@ STARTING_S = 60
 class Started:
     """A program that was started, what it said, and its end."""
 
-    def __init__(self, log: Path, *words: str, env: dict[str, str], cwd: Path = ROOT) -> None:
+    def __init__(
+        self,
+        log: Path,
+        *words: str,
+        env: dict[str, str],
+        cwd: Path = ROOT,
+        before: Sequence[str] = (),
+    ) -> None:
         self.log = log
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, *words], cwd=cwd, env=env, stdout=file, stderr=file,
+                [*before, sys.executable, *words], cwd=cwd, env=env, stdout=file, stderr=file,
                 start_new_session=True,
             )  # fmt: skip
 
@@ -48,25 +55,40 @@ class Started:
 
 
 class Cluster:
-    """A scheduler; workers are added to it."""
+    """A scheduler; workers are added to it. `before` goes before a command, to run it on another host."""
 
-    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, env: dict[str, str], host: str, before: Sequence[str]) -> None:
         self.folder, self.env = folder, env
         self.started: list[Started] = []
-        self.scheduler = self._start("-m", "cxr.cluster", "scheduler", "--port", "0")
-        self.address = self.scheduler.await_words(r"Scheduler at: +(tcp://127\.0\.0\.1:\d+)")[1]
+        words = ("scheduler", "--host", host, "--port", "0")
+        self.scheduler = self._start("-m", "cxr.cluster", *words, before=before)
+        self.address = self.scheduler.await_words(rf"Scheduler at: +(tcp://{re.escape(host)}:\d+)")[
+            1
+        ]
 
-    def _start(self, *words: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> Started:
+    def _start(
+        self,
+        *words: str,
+        env: dict[str, str] | None = None,
+        cwd: Path = ROOT,
+        before: Sequence[str] = (),
+    ) -> Started:
         log = self.folder / f"{len(self.started)}.log"
-        self.started.append(Started(log, *words, env={**self.env, **(env or {})}, cwd=cwd))
+        both = {**self.env, **(env or {})}
+        self.started.append(Started(log, *words, env=both, cwd=cwd, before=before))
         return self.started[-1]
 
     def work(
-        self, processes: int, *, cwd: Path = ROOT, env: dict[str, str] | None = None
+        self,
+        processes: int,
+        *,
+        cwd: Path = ROOT,
+        env: dict[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> Started:
         """Start so many workers; return when the scheduler knows them."""
-        words = ("worker", self.address, "--workers", str(processes))
-        return self._await(processes, self._start("-m", "cxr.cluster", *words, cwd=cwd, env=env))
+        words = ("-m", "cxr.cluster", "worker", self.address, "--workers", str(processes))
+        return self._await(processes, self._start(*words, cwd=cwd, env=env, before=before))
 
     def work_by_hand(self, *options: str) -> Started:
         """Start a worker with Dask's own program."""
@@ -84,10 +106,12 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, env: dict[str, str]) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, env: dict[str, str], *, host: str = "127.0.0.1", before: Sequence[str] = ()
+) -> Iterator[Cluster]:
     """Yield a scheduler's cluster without workers; end all that was started."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = Cluster(folder, env)
+    found = Cluster(folder, env, host, before)
     try:
         yield found
     finally:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.hosts import Hosts, Prefix
 from tests.training.sharded.project import everything, work
 
 PROGRAM = (
@@ -19,34 +19,6 @@ PROGRAM = (
     "from tests.training.sharded.project import digest, everything, work;"
     "print(digest(parallel.run(work(Path('.'), everything()), words='toy')[0]))"
 )
-Prefix = tuple[str, ...]
-
-
-@pytest.fixture
-def two_machines() -> Iterator[tuple[str, Prefix, Prefix]]:
-    """An address of the first of two network namespaces, and the words that run a program in each."""
-    mark = f"cxr{os.getpid()}"
-    names = [f"{mark}a", f"{mark}b"]
-    steps = [
-        *(["ip", "netns", "add", name] for name in names),
-        ["ip", "link", "add", names[0], "type", "veth", "peer", "name", names[1]],
-        *(["ip", "link", "set", name, "netns", name] for name in names),
-        *(["ip", "-n", name, "addr", "add", f"10.77.0.{i}/24", "dev", name] for i, name in enumerate(names, 1)),
-        *(["ip", "-n", name, "link", "set", name, "up"] for name in names),
-        *(["ip", "-n", name, "link", "set", "lo", "up"] for name in names),
-    ]  # fmt: skip
-    try:
-        for step in steps:
-            done = subprocess.run(step, capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"NOT TESTED: two hosts need network namespaces, and root ({done.stderr.strip()})")  # fmt: skip
-        first, second = (("ip", "netns", "exec", name) for name in names)
-        yield "10.77.0.1", first, second
-    except FileNotFoundError:
-        pytest.skip("NOT TESTED: two hosts need the program `ip` (Debian: iproute2)")
-    finally:
-        for name in names if shutil.which("ip") else []:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
 def trained(
@@ -96,11 +68,9 @@ def test_workers_that_join_change_no_byte(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_hosts_give_the_same_bytes(
-    tmp_path: Path, two_machines: tuple[str, Prefix, Prefix]
-) -> None:
-    host, here, there = two_machines
-    found, said = trained(tmp_path, host, here, there)
+def test_two_hosts_give_the_same_bytes(tmp_path: Path, two_machines: Hosts) -> None:
+    hosts = two_machines
+    found, said = trained(tmp_path, hosts.address, hosts.here, hosts.there)
     assert found == alone(tmp_path) and "joined 10.77.0.1:29433" in said
 
 
