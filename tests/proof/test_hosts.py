@@ -19,10 +19,16 @@ pytestmark = pytest.mark.slow
 
 
 def forget(root: Path) -> None:
-    """Remove all that a search and what comes after it have made, and DVC's memory of it."""
-    for name in (".dvc/cache/runs", "data/.scratch", "data/searched", "reports/search"):
+    """Remove what the search has made, and all that DVC remembers of any stage."""
+    (run,) = clones.parameters(root)["search"]["runs"]
+    for name in (
+        ".dvc/cache/runs",
+        ".dvc/cache/files",
+        "data/.scratch",
+        f"data/searched/{run}",
+        f"reports/search/{run}",
+    ):
         shutil.rmtree(root / name)
-    shutil.rmtree(root / ".dvc/cache/files")
 
 
 def test_a_host_that_is_cut_off_costs_no_evaluation(
