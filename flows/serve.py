@@ -193,6 +193,8 @@ def environment(folder: Path, *, port: int, credentials: str) -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": "5",
         # waits of 2, 4, 8 … s between them: a run outlasts four minutes without its server
         "PREFECT_CLIENT_MAX_RETRIES": "7",
+        # so answers a server whose database is being restarted; a run that meets it then would be lost
+        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
         "PREFECT_CLI_PROMPT": "false",
     }
 
