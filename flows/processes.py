@@ -19,7 +19,8 @@ from flows import leash
 
 _guard = threading.Lock()
 _running: set[subprocess.Popen[str]] = set()
-_ending = threading.Event()
+_ended_by: set[int] = set()
+"""The thread whose block of `together` did not end well, until the next one begins."""
 
 
 @contextlib.contextmanager
@@ -28,11 +29,11 @@ def session(
 ) -> Iterator[subprocess.Popen[str]]:
     """Yield a running program; whatever ends this block ends the program and all that it started.
 
-    With `piped`, its words, errors among them, come out of `stdout`. Raises KeyboardInterrupt while
-    `together` ends what is running: nothing new begins then.
+    With `piped`, its words, errors among them, come out of `stdout`. Raises KeyboardInterrupt once
+    `together` has ended what is running: in other threads than its own nothing new begins then.
     """
     with _guard:
-        if _ending.is_set():
+        if _ended_by - {threading.get_ident()}:
             raise KeyboardInterrupt
         process = subprocess.Popen(
             [sys.executable, leash.__file__, *command],
@@ -58,13 +59,14 @@ def session(
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """End every program of every thread when this block does not end well, and let none begin then."""
-    _ending.clear()
+    """End every program of every thread when this block does not end well, and let other threads begin none then."""
+    with _guard:
+        _ended_by.clear()
     try:
         yield
     except BaseException:
         with _guard:
-            _ending.set()
+            _ended_by.add(threading.get_ident())
         for process in list(_running):
             _end(process)
         raise

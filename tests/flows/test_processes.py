@@ -71,6 +71,13 @@ def test_after_a_fault_the_next_block_begins_anew(tmp_path: Path) -> None:
         assert process.wait(timeout=60) == 0
 
 
+def test_after_a_fault_its_own_thread_may_begin_what_tidies_up(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="a fault"), processes.together():
+        raise RuntimeError("a fault")
+    with processes.session([sys.executable, "-c", "pass"], tmp_path, os.environ) as process:
+        assert process.wait(timeout=60) == 0
+
+
 def test_no_program_keeps_another_ones_leash(tmp_path: Path) -> None:
     """A pipe that a later program inherited would hold the first one's leash after our death."""
     command = [sys.executable, "-c", SLEEP]
