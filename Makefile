@@ -41,8 +41,8 @@ repro: setup ## run what is out of date, up to reports/index.html, or only up to
 	@$(PYTHON) -m stages --check
 	@$(PYTHON) -m flows.pipeline $(if $(TARGET),"$(TARGET)")
 
-test: setup ## run the tests; SLOW=1 adds those that take minutes, CXR_REAL_DATA=<folder> those on real data
-	@$(PYTHON) -m pytest $(if $(SLOW),--ignore=tests/proof,-m "not slow")
+test: setup ## run the tests, or ONLY=<pytest's words>; SLOW=1 adds those that take minutes, CXR_REAL_DATA=<folder> those on real data
+	@$(PYTHON) -m pytest $(ONLY) $(if $(SLOW),--ignore=tests/proof,-m "not slow")
 
 check: lint ## format, lint, types, import floors, fast tests
 	@$(PYTHON) -m pytest -q -m "not slow"
