@@ -94,7 +94,7 @@ def test_eight_models_with_real_figures_stay_under_three_megabytes(tmp_path):
     assert sum(map(len, pictures.values())) * 8 * 4 / 3 > 2_500_000  # what they take as they are
     result = cases.result(names)
     models = [
-        report.Model(name=f"m{i}", result=result, figures=pictures, reliability=[])
+        report.Model(name=f"m{i}", result=result, figures=pictures, reliability=[], subgroups=[])
         for i in range(8)
     ]
     search, pruning = (

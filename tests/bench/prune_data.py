@@ -55,7 +55,7 @@ _SHARES = {"prune": {"shares": list(SHARES)}}
 CASES = {
     "darkcovidnet": Case(data="darkcovidnet", study="darkcovidnet", run=RUN, changes=_SHARES),
     "nih14_lungmasked": Case(
-        data="nih14_lungmasked", study="nih14", run="mobilenetv2_100",
+        data="nih14_lungmasked", study="nih14", run="imagenet",
         changes={**_SHARES, "transfer": {
             "backbone": "mobilenetv2_035",
             "backbone_options": {"bn_eps": 1.0e-3},  # as these weights were trained

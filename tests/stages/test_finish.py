@@ -117,6 +117,7 @@ def test_the_model_has_the_channels_of_its_cut_and_is_trained_from_its_parents(p
 
 def test_the_report_says_what_each_fold_costs_and_what_val_said(tmp_path, monkeypatch):
     monkeypatch.chdir(make_project(tmp_path, folds=2, epochs=2))
+    monkeypatch.setenv("CXR_WORKERS", "1")  # another test's workers would look into its folder
     line = finish.main("toy", "pruned_50")
     report, model = (
         tmp_path / "reports/finish/toy-pruned_50",

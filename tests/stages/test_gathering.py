@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def reports(tmp_path: Path) -> Path:
 def test_an_explanation_is_shown_with_what_was_made_of_it(reports: Path) -> None:
     (found,) = _gathering.read_explanations(["one", "never_made"], reports)
     assert (found.name, found.metrics) == ("one", {"images": 3})
-    assert list(found.layers) == [
+    assert found.sanity == [
         {"layer": "head", "correlation": 0.1},
         {"layer": "stem", "correlation": None},
     ]
@@ -30,13 +31,15 @@ def test_an_explanation_is_shown_with_what_was_made_of_it(reports: Path) -> None
 
 
 def test_a_study_without_explanations_has_none(reports: Path) -> None:
+    def names(tree: dict[str, Any]) -> list[str]:
+        study = _gathering.gather(
+            tree, [], reports, sort_by="auroc", comparison=b"", differences=None
+        )
+        return [one.name for one in study.explanations]
+
     for tree in ({}, {"explain": None}, {"explain": {"models": []}}):
-        study = _gathering.gather(tree, [], reports, sort_by="auroc", comparison=b"")
-        assert study.explanations == []
-    study = _gathering.gather(
-        {"explain": {"models": ["one"]}}, [], reports, sort_by="auroc", comparison=b""
-    )
-    assert [one.name for one in study.explanations] == ["one"]
+        assert names(tree) == []
+    assert names({"explain": {"models": ["one"]}}) == ["one"]
 
 
 def test_the_portrait_is_shown_only_where_phantom_is_a_data_set(reports: Path) -> None:

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cxr import numerics
@@ -20,6 +19,7 @@ from cxr.training import folds
 from cxr.training.sharded import meeting
 from cxr.training.sharded.meeting import Meeting, Plan
 from cxr.training.sharded.team import Lost
+from tests import children
 from tests.conftest import ROOT
 from tests.training.sharded.project import everything, work
 
@@ -42,7 +42,7 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> folds.Task:
 def nobody_left() -> Iterator[None]:
     """Every test ends without a process that it started."""
     yield
-    assert psutil.Process().children() == []
+    assert children.running("cxr.training.sharded") == []
 
 
 @pytest.mark.slow

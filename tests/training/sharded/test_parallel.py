@@ -14,6 +14,7 @@ import pytest
 
 from cxr import numerics
 from cxr.training.sharded import parallel
+from tests import children
 from tests.conftest import ROOT
 from tests.training.sharded.project import digest, everything, work
 
@@ -42,7 +43,7 @@ def test_one_two_and_four_processes_give_the_same_weights_and_curve(
         (saved,) = parallel.run(task, words="toy")
         found.append(digest(saved))
     assert len(set(found)) == 1
-    assert psutil.Process().children() == []
+    assert children.running("cxr.training.sharded") == []
 
 
 @pytest.mark.slow
