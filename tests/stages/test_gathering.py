@@ -37,7 +37,8 @@ def test_a_study_without_explanations_has_none(reports: Path) -> None:
         )
         return [one.name for one in study.explanations]
 
-    for tree in ({}, {"explain": None}, {"explain": {"models": []}}):
+    without: list[dict[str, Any]] = [{}, {"explain": None}, {"explain": {"models": []}}]
+    for tree in ({}, {"explain": None}, {"explain": {"tree": []}}):
         assert names(tree) == []
     assert names({"explain": {"models": ["one"]}}) == ["one"]
 
