@@ -218,9 +218,12 @@ def draw(folder: Path, result: dict[str, Any], case: Scored, *, model: str) -> N
         title=f"{model}: ROC on {result['images']} test images",
     )  # fmt: skip
     artifacts.write_figure(folder / "roc.png", curves, dpi=130)
-    if result["confusion"] is not None:
-        matrix = figures.confusion(result["confusion"], names, title=f"{model}: confusion matrix")
-        artifacts.write_figure(folder / "confusion.png", matrix, dpi=130)
+    matrix = (
+        figures.confusion(result["confusion"], names, title=f"{model}: confusion matrix")
+        if case.exclusive
+        else figures.decisions(result["confusion"], names, title=f"{model}: decisions by label")
+    )
+    artifacts.write_figure(folder / "confusion.png", matrix, dpi=130)
     claimed_M, true_M = calibration.claims(case.labels_NL, case.scores_NL, exclusive=case.exclusive)
     bins = calibration.reliability(claimed_M, true_M)
     claim = "highest score of an image" if case.exclusive else "score of a label"

@@ -96,6 +96,15 @@ def count(
     )
 
 
+def two_by_two(counts: Counts) -> np.ndarray:
+    """Return whole counts (L, 2, 2): rows are truly present and absent, columns decided present and absent."""
+    cells = (
+        (counts.true_positive, counts.false_negative),
+        (counts.false_positive, counts.true_negative),
+    )
+    return np.moveaxis(np.array(cells), 2, 0).astype(np.int64)
+
+
 def overall(
     counts: Counts, *, supported_L: np.ndarray, exclusive: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -69,28 +69,50 @@ def confusion(table_CC: np.ndarray, names: Sequence[str], *, title: str) -> Figu
     """Draw how each true class (row) was decided: counts, and shares of the row as shade."""
     table_CC = np.asarray(table_CC)
     totals = table_CC.sum(axis=1, keepdims=True)
-    shares = table_CC / np.maximum(totals, 1)
     side = 2.4 + 0.72 * len(names)
     figure, axis = artifacts.new_figure(side + 1.0, side)
-    axis.grid(False)
-    axis.spines[:].set_visible(False)
-    shade = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), number in np.ndenumerate(table_CC):
-        share = shares[row, column]
-        axis.text(
-            column, row, f"{number}\n{share:.0%}", ha="center", va="center", linespacing=1.35,
-            color="white" if share > 0.55 else _INK, fontsize=9,
-            fontweight="bold" if row == column else "normal",
-        )  # fmt: skip
+    _shaded(axis, table_CC, table_CC / np.maximum(totals, 1), bold=np.eye(len(names), dtype=bool))
     places = range(len(names))
     axis.set_xticks(places, [_break(name) for name in names], rotation=35 if len(names) > 5 else 0)
     axis.set_yticks(places, [f"{_break(name)}\nn = {n}" for name, n in zip(names, totals[:, 0], strict=True)])  # fmt: skip
-    axis.tick_params(length=0)
     axis.set(title=title, xlabel="predicted class", ylabel="true class")
-    bar = figure.colorbar(shade, ax=axis, shrink=0.8, format=lambda x, _: f"{x:.0%}")
+    return figure
+
+
+def decisions(tables_L22: np.ndarray, names: Sequence[str], *, title: str) -> Figure:
+    """Draw how each label that may combine was decided where it is present, and where it is absent.
+
+    `tables_L22` as `classification.two_by_two` has them: a row of four cells for each label.
+    """
+    tables_L22 = np.asarray(tables_L22)
+    shares = tables_L22 / np.maximum(tables_L22.sum(axis=2, keepdims=True), 1)
+    figure, axis = artifacts.new_figure(7.6, 1.9 + 0.46 * len(names))
+    right = np.tile([True, False, False, True], (len(names), 1))
+    _shaded(axis, tables_L22.reshape(-1, 4), shares.reshape(-1, 4), bold=right)
+    axis.set_aspect("auto")
+    axis.axvline(1.5, color="white", linewidth=6)
+    axis.set_xticks(range(4), ["found", "missed", "false alarm", "cleared"])
+    axis.set_yticks(range(len(names)), [_spaced(name) for name in names])
+    axis.set(title=title, xlabel="finding present: left, absent: right")
+    return figure
+
+
+def _shaded(axis: Axes, counts: np.ndarray, shares: np.ndarray, *, bold: np.ndarray) -> None:
+    """Draw cells of counts, shaded by their share of the true class; `bold`: what was decided rightly."""
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    shade = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for place, number in np.ndenumerate(counts):
+        share = shares[place]
+        axis.text(
+            place[1], place[0], f"{number}\n{share:.0%}", ha="center", va="center", linespacing=1.35,
+            color="white" if share > 0.55 else _INK, fontsize=9,
+            fontweight="bold" if bold[place] else "normal",
+        )  # fmt: skip
+    axis.tick_params(length=0)
+    bar = axis.figure.colorbar(shade, ax=axis, shrink=0.8, format=lambda x, _: f"{x:.0%}")
     bar.set_label("share of the true class")
     bar.outline.set_visible(False)
-    return figure
 
 
 def reliability(result: calibration.Reliability, *, title: str, claim: str) -> Figure:

@@ -162,9 +162,11 @@ def _groups(scored: Scored, group_N: np.ndarray) -> dict[str, dict[str, Any]]:
     return groups
 
 
-def _confusion(scored: Scored) -> list[list[int]] | None:
+def _confusion(scored: Scored) -> list[Any]:
+    """Return a (C, C) table of classes, or for labels that combine one of (2, 2) each; rows are the truth."""
     if not scored.exclusive:
-        return None
+        counts = classification.count(scored.labels_NL, scored.decided_NL)
+        return classification.two_by_two(counts).tolist()
     truth_N = classification.class_of(scored.labels_NL)
     decided_N = scored.decided_NL.argmax(axis=1)
     classes = scored.labels_NL.shape[1]

@@ -22,7 +22,7 @@ def _model(study: Study, model: Model) -> Html:
     size = f"{scaled(found['parameters'])} parameters, {scaled(found['macs'])} MACs"
     how = (
         "one class per image, the highest score decides"
-        if found["loss"] == "cross_entropy"
+        if phrases.exclusive(found)
         else "findings that combine, each with the threshold of highest F1 on val"
     )
     if "ensemble" in found:
@@ -114,7 +114,7 @@ def _per_label(found: Mapping[str, Any]) -> Html:
     rows.append([tag("em", cell) for cell in [*averages, number(found["macro_f1"]["value"]), phrases.interval(found["auroc"])]])  # fmt: skip
     columns = ["Label", "Images", "Precision", "Recall", "F1", "AUROC"]
     caption = "Each label against the rest; last row: images, balanced accuracy and macro averages"
-    if found["loss"] != "cross_entropy":
+    if not phrases.exclusive(found):
         caption = "Each label by itself; last row: images, balanced accuracy and macro averages"
     return table(caption, columns, rows)
 
@@ -124,10 +124,15 @@ def _figures(model: Model) -> list[Html]:
     found, name = model.result, model.name
     auroc = number(found["auroc"]["value"])
     ece = number(found["calibration"]["ece"])
+    decided = (
+        f"Decisions of {name} by label",
+        "Decisions by label, where it is present and where it is absent.",
+    )
+    if phrases.exclusive(found):
+        decided = f"Confusion matrix of {name}", "Confusion matrix: rows are the true classes."
     known = [
         ("roc", f"ROC curves of {name}, macro AUROC {auroc}.", "ROC curves of each label against the rest.", ""),
-        ("confusion", f"Confusion matrix of {name}; its numbers stand in the table below it.",
-         "Confusion matrix: rows are the true classes.", _confusion_table(model)),
+        ("confusion", f"{decided[0]}; its numbers stand in the table below it.", decided[1], _confusion_table(model)),
         ("reliability", f"Reliability diagram of {name}, expected calibration error {ece}.",
          f"Calibration: expected calibration error {ece}, Brier score {number(found['calibration']['brier'])}.",
          _reliability_table(model)),
@@ -138,10 +143,13 @@ def _figures(model: Model) -> list[Html]:
 
 def _confusion_table(model: Model) -> Html:
     names = [phrases.spaced(name) for name in model.result["labels"]]
-    rows = [
-        [name, *map(count, row)]
-        for name, row in zip(names, model.result["confusion"] or [], strict=False)
-    ]
+    counted = zip(names, model.result["confusion"], strict=True)
+    if not phrases.exclusive(model.result):
+        columns = ["Label", "Found", "Missed", "False alarms", "Cleared"]
+        caption = "Images in which a label is present (found or missed) and absent, by decision"
+        rows = [[name, *map(count, (*there, *not_there))] for name, (there, not_there) in counted]
+        return table(caption, columns, rows)
+    rows = [[name, *map(count, row)] for name, row in counted]
     return table("Images by true class (rows) and predicted class", ["True class", *names], rows)
 
 

@@ -24,11 +24,16 @@ def interval(value: Mapping[str, float | None]) -> Html:
     return Html(f"{number(value['value'])} {tag('small', words)}")
 
 
+def exclusive(found: Mapping[str, Any]) -> bool:
+    """Tell whether an image has exactly one of the labels, as a model's metrics.json says it."""
+    return found["loss"] == "cross_entropy"
+
+
 def chance_words(found: Mapping[str, Any], metric: str) -> str:
     """Say what chance means for a metric."""
     if metric == "auroc":
         return "AUROC of guessing"
-    if found["loss"] == "cross_entropy":
+    if exclusive(found):
         return "always the most frequent class"
     return "always the more frequent answer to each label"
 

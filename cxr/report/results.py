@@ -159,7 +159,7 @@ def _note(study: Study) -> str:
             "the same test images, and what pruning left of the parent's MACs"
             + (" (mean over the folds)." if best["folds"] > 1 else ".")
         )
-    if best["loss"] != "cross_entropy":
+    if not phrases.exclusive(best):
         sentences.append("Accuracy: mean over the labels.")
     return " ".join(sentences)
 
@@ -201,5 +201,5 @@ def _chance(found: Mapping[str, Any], metric: str) -> float | None:
 def _label_words(found: Mapping[str, Any]) -> str:
     """Name the labels if they are few."""
     names = [phrases.spaced(name) for name in found["labels"]]
-    kind = "one per image" if found["loss"] == "cross_entropy" else "any number per image"
+    kind = "one per image" if phrases.exclusive(found) else "any number per image"
     return ", ".join(names) if len(names) <= 5 else kind

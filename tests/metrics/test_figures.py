@@ -50,6 +50,20 @@ def test_confusion_shows_counts_and_row_shares(tmp_path):
     assert _bytes(figure, tmp_path, "a.png").startswith(b"\x89PNG")
 
 
+def test_decisions_show_what_became_of_each_label(tmp_path):
+    figure = figures.decisions([[[3, 1], [2, 6]], [[0, 0], [0, 9]]], ["Effusion", "b_c"], title="t")
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words == ["3\n75%", "1\n25%", "2\n25%", "6\n75%", "0\n0%", "0\n0%", "0\n0%", "9\n100%"]
+    assert [text.get_fontweight() for text in figure.axes[0].texts[:4]] == [
+        "bold",
+        "normal",
+        "normal",
+        "bold",
+    ]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["Effusion", "b c"]
+    assert _bytes(figure, tmp_path, "a.png") == _bytes(figure, tmp_path, "b.png")
+
+
 def test_reliability_shows_its_error(tmp_path):
     result = calibration.reliability(np.array([0.9, 0.1, 0.6]), np.array([True, False, False]))
     figure = figures.reliability(result, title="t", claim="score")

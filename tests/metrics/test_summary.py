@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from cxr import artifacts, seeding
 from cxr.metrics import auroc, classification, summary
@@ -60,7 +61,7 @@ def test_resamples_that_lose_a_rare_class_are_counted():
     assert "accuracy" not in left_out
 
 
-def test_combined_labels_have_no_confusion_and_ignore_the_unknown():
+def test_combined_labels_are_counted_each_by_itself_without_the_unknown():
     rng = seeding.stream(4, "combined")
     labels = (rng.random((80, 2)) < 0.3).astype(float)
     labels[::4, 0] = np.nan
@@ -71,7 +72,10 @@ def test_combined_labels_have_no_confusion_and_ignore_the_unknown():
         ),
         "ab",
     )
-    assert result["confusion"] is None
+    for i, found in enumerate(result["confusion"]):
+        known = np.isfinite(labels[:, i])
+        wanted = metrics.confusion_matrix(labels[known, i], scores[known, i] >= 0.5, labels=[1, 0])
+        assert np.array_equal(found, wanted)
     assert result["per_label"]["a"]["support"] == np.nansum(labels[:, 0])
     rates = np.nanmean(labels, axis=0)
     assert result["chance"]["accuracy"] == pytest.approx(

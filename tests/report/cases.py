@@ -73,7 +73,7 @@ def result(labels=LABELS, *, level=0.8, loss="cross_entropy", folds=1, macs=27_0
             for name in labels
         },
         "per_fold": {str(i): groups for i in range(folds)}, "per_source": {"one": groups},
-        "confusion": np.eye(len(labels), dtype=int).tolist() if loss == "cross_entropy" else None,
+        "confusion": (np.eye(len(labels), dtype=int) if loss == "cross_entropy" else np.full((len(labels), 2, 2), 7)).tolist(),
         "calibration": {"ece": 0.04, "bins": 15, "brier": 0.3},
         "thresholds": None if loss == "cross_entropy" else {name: [0.3] * folds for name in labels},
         "chance": {"accuracy": 0.45, "auroc": 0.5}, "bootstrap": {"samples": 1000, "left_out": {}},

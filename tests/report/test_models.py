@@ -48,6 +48,7 @@ def test_each_network_stands_beside_the_mean():
 
 def test_a_mean_has_one_threshold_for_each_label():
     said = text(loss="bce")
+    assert "Label Found Missed False alarms Cleared" in said and "7 7 7 7" in said
     assert "from this mean score on" in said and "Label All folds normal 0.300" in said
     assert "Label Fold 0 Fold 1" not in said
 

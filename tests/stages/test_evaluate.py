@@ -66,7 +66,20 @@ def test_each_fold_decides_by_its_own_thresholds():
     all_then_none = np.array([[0.0, 0.0], [1.1, 1.1]])
     case = stage.scored(_predicted(predictions, all_then_none))
     np.testing.assert_array_equal(case.decided_NL.all(axis=1), predictions["fold"] == 0)
-    assert _evaluate(predictions, all_then_none)["confusion"] is None
+    found = _evaluate(predictions, all_then_none)["confusion"]
+    labels = predictions[["label:a", "label:b"]].to_numpy() == 1
+    first = (predictions["fold"] == 0).to_numpy()
+    for (found_missed, alarm_cleared), present in zip(found, labels.T, strict=True):
+        assert found_missed == [(present & first).sum(), (present & ~first).sum()]
+        assert alarm_cleared == [(~present & first).sum(), (~present & ~first).sum()]
+
+
+def test_labels_that_combine_have_the_same_files(tmp_path):
+    predictions = _predictions(exclusive=False)
+    halves = np.full((2, 2), 0.5)
+    result = _evaluate(predictions, halves) | {"labels": ["a", "b"]}
+    stage.draw(tmp_path, result, stage.scored(_predicted(predictions, halves)), model="toy")
+    assert {x.name for x in tmp_path.iterdir()} == {"roc.png", "confusion.png", "reliability.png", "reliability.csv"}  # fmt: skip
 
 
 def test_two_labels_at_once_need_the_loss_for_that():
