@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,14 +97,19 @@ def test_strangers_are_turned_away_and_the_right_worker_is_taken(
         )
         for _ in range(2)
     ]  # fmt: skip
-    for process, secret in zip(started, (b"another secret, wrong", SECRET), strict=True):
-        assert process.stdin is not None
-        process.stdin.write(secret)
-        process.stdin.close()
-        process.stdin = None
+    said: list[str] = []
+
+    def join() -> None:
+        """One after the other: who comes when the place is taken finds nobody that asks for a secret."""
+        for process, secret in zip(started, (b"another secret, wrong", SECRET), strict=True):
+            said.append(process.communicate(secret)[1].decode())
+
+    joining = threading.Thread(target=join)
+    joining.start()
     with Meeting(plan(port=port, here=0, elsewhere=1), words="toy") as met:
         assert met.team.size == 2
-    wrong, right = (process.communicate()[1].decode() for process in started)
+    joining.join()
+    wrong, right = said
     assert [process.returncode for process in started] == [1, 0]
     assert "worker: error: no training takes up this worker" in wrong and "another secret" in wrong
     assert f"joined 127.0.0.1:{port} as worker 1 of 1" in right
