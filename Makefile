@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel bench-serving speed latency-table review tensorboard verify doctor flow serve worker proof lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel bench-serving speed latency-table review experiments tensorboard verify doctor flow serve worker proof lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -116,6 +116,10 @@ latency-table: setup ## NETWORK=<model> AS=<name>: measure how long its layers t
 
 review: setup ## BASE=<rev> [HEAD=<rev>]: what a change does, on two pages in reports/host/review
 	@$(PYTHON) -m flows.review $(call need,BASE) $(if $(HEAD),--head "$(HEAD)")
+
+experiments: setup ## [REVS="<rev> …"]: DVC's table of experiments, or of these: AUROC and accuracy of each model, and the parameters that differ
+	@$(PYTHON) -m dvc exp show --only-changed --hide-workspace $(foreach rev,$(REVS),--rev "$(rev)") \
+	  --drop '^(cxr|stages|data|numerics\.lock|reports/(?!.*:)|.*:(balanced_accuracy|macro_f1|macs|parameters)$$)'
 
 tensorboard: setup ## [PORT=<n>]: recorded curves, confusion matrices and recipes in TensorBoard, until Ctrl-C
 	@$(PYTHON) -m cxr.tensorboard $(if $(PORT),--port "$(PORT)")
