@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel bench-serving speed latency-table review experiments tensorboard verify doctor flow serve worker proof lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel bench-serving speed latency-table review experiments tensorboard verify doctor flow serve worker proof proof-sample lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -139,8 +139,16 @@ serve: setup ## [PORT=<n>] [WORKERS=<n>]: Prefect's server, workers and deployme
 worker: setup ## [QUEUE=gpu]: one more worker for the server of make serve, here or on another machine
 	@$(PYTHON) -m flows.worker $(if $(QUEUE),--queue "$(QUEUE)")
 
-proof: setup ## the long proofs: other paths, cores, zones; both studies twice
+proof: setup ## the long proofs; after `make repro`. Rows in reports/proof; hours, each sitting of a part ends before 150 minutes and the next goes on
+	@$(PYTHON) -m tests.proof.trace
+	@$(PYTHON) -m tests.proof.doubles
+	@$(PYTHON) -m tests.proof.combinations
 	@$(PYTHON) -m pytest tests/proof -m slow -v
+
+proof-sample: setup ## a quarter of an hour of them, drawn by the code's digits; after `make repro`; rows in reports/host/proof
+	@$(PYTHON) -m tests.proof.doubles --minutes 5 --out reports/host/proof
+	@$(PYTHON) -m tests.proof.combinations --count 3 --fresh --out reports/host/proof
+	@$(PYTHON) -m pytest tests/proof/test_controls.py tests/proof/test_opened.py tests/proof/test_draws.py
 
 lock: setup ## resolve requirements.in, requirements-dev.in and requirements-bench.in again
 	@.bootstrap/bin/uv pip compile requirements.in requirements-dev.in --universal --python-version $(PYTHON_MINOR) \

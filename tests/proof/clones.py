@@ -13,6 +13,25 @@ from ruamel.yaml import YAML
 from cxr import numerics, params
 
 ROOT = Path(__file__).resolve().parents[2]
+# What makes the stages a matter of seconds; everything else is the committed study.
+SMALL: dict[str, Any] = {
+    "phantom": {"patients": 60, "image_px": 64},
+    "preprocess": {"steps": [{"name": "resize", "size_px": 32, "fit": "stretch"}]},
+    "search": {
+        "generations": 3,
+        "image_px": 32,
+        "baselines": ["largest"],
+        "rungs": [{"networks": 4, "samples": 160}, {"networks": 2, "samples": 320}],
+        "finalists": {"networks": 2, "seeds": 2, "samples": 320},
+    },
+    "transfer": {"epochs": 2},
+    "prune": {
+        "population": 4,
+        "generations": 3,
+        "recalibration_images": 16,
+        "contest": {"evolved": 2, "samples": 64},
+    },
+}
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -73,3 +92,25 @@ def reproduced(root: Path, *words: str, **options) -> bytes:
     said = make(root, *(words or ("repro",)), **options)
     assert said.returncode == 0, said.stdout[-3000:] + said.stderr[-3000:]
     return (root / "dvc.lock").read_bytes()
+
+
+def small(folder: Path) -> Path:
+    """Clone HEAD and give it the small budgets."""
+    root = clone(folder)
+    tree = parameters(root)
+    for section, change in SMALL.items():
+        parts = tree[section].get("recipes", {"": tree[section]}).values()
+        for part in parts:
+            merge(part, change)
+    write_parameters(root, tree)
+    return root
+
+
+def merge(tree: dict[str, Any], change: dict[str, Any]) -> None:
+    """Write `change` into `tree`, mapping by mapping; only keys that are there."""
+    for key, value in change.items():
+        assert key in tree, f"params.yaml has no {key}"
+        if isinstance(value, dict):
+            merge(tree[key], value)
+        else:
+            tree[key] = value
