@@ -32,6 +32,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from cxr import exact
+
 TRAIN_IMAGES, HELD_OUT_IMAGES = 1000, 500
 """At most, spread evenly."""
 AXES = 16
@@ -81,7 +83,7 @@ class Picture(nn.Module):
             found += [_edges(scaled[..., 1:] - scaled[..., :-1])]
             found += [_edges(scaled[..., 1:, :] - scaled[..., :-1, :])]
         near = torch.relu(1.0 - (half - self.centres).abs() * (BINS - 1))
-        found.append(near.mean(dim=(2, 3)).sqrt())
+        found.append(exact.square_root(near.mean(dim=(2, 3))))
         return small.flatten(1), torch.cat(found, dim=1)
 
 
@@ -124,7 +126,7 @@ class Gaussian(nn.Module):
         centred = vectors * self.weights - self.mean
         along = centred @ self.axes
         beside = (centred.square().sum(dim=1) - along.square().sum(dim=1)).clamp(min=0)
-        return ((along * self.scales).square().sum(dim=1) + beside * self.rest).sqrt()
+        return exact.square_root((along * self.scales).square().sum(dim=1) + beside * self.rest)
 
 
 class Turned(nn.Module):
@@ -275,7 +277,7 @@ def _evened(small_ND: np.ndarray, rest_ND: np.ndarray) -> np.ndarray:
 
 
 def _rooted(values: torch.Tensor) -> torch.Tensor:
-    return values.sign() * values.abs().sqrt()
+    return values.sign() * exact.square_root(values.abs())
 
 
 def _in_batches(

@@ -113,6 +113,32 @@ def test_the_library_draws_from_no_global_generator() -> None:
     assert not found, _faults(found)
 
 
+def test_every_root_is_rounded_alike_on_every_processor() -> None:
+    """torch.sqrt is MKL's, which starts from an estimate that makers of processors choose: cxr.exact."""
+    found = []
+    for file in HASHED:
+        for call, name in _calls(file):
+            of, _, last = name.rpartition(".")
+            root = last in {"sqrt", "sqrt_", "_foreach_sqrt"} and of not in {"np", "math"}
+            if root and file != "cxr/exact.py":
+                found.append(f"{file}:{call.lineno}: {name}: exact.square_root")
+            given = {option.arg: ast.unparse(option.value) for option in call.keywords}
+            if name.startswith("torch.optim.") and given.get("fused") != "True":
+                found.append(f"{file}:{call.lineno}: {name} without fused=True")
+    assert not found, _faults(found)
+
+
+def test_no_loader_whose_workers_outlive_an_epoch() -> None:
+    """Its workers hold a copy of the data set that never hears of the next epoch: cxr.workers."""
+    found = [
+        f"{file}:{call.lineno}: {name}"
+        for file in HASHED
+        for call, name in _calls(file)
+        if name.rpartition(".")[2] == "DataLoader"
+    ]
+    assert not found, _faults(found)
+
+
 def test_no_clock_where_files_are_hashed() -> None:
     found = [
         f"{file}: imports {name}: no clock time enters a hashed file"

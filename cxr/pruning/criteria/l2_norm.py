@@ -16,5 +16,5 @@ from cxr.pruning.evidence import Evidence
 def scores(network: nn.Module, group: Group, evidence: Evidence) -> np.ndarray | None:
     """Return float64 (channels,), higher is worth more; the mean over a group's channels is about 1."""
     return _voices.mean(
-        [layer.square().sum(dim=1).sqrt().numpy() for layer in _voices.filters(network, group)]
+        [np.sqrt(layer.square().sum(dim=1).numpy()) for layer in _voices.filters(network, group)]
     )
