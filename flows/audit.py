@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import csv
 import datetime
-import json
 import os
 import shutil
 import tempfile
@@ -40,10 +39,9 @@ from flows import (
     files,
     pipeline,
     processes,
-    record,
-    repository,
     reproduce,
     summaries,
+    verdict,
     verify,
 )
 from flows.causes import Cause
@@ -146,21 +144,9 @@ def _compared(
         return None, None
     case = causes.Case(
         clone=clone, python=python, lock=wanted.lock, difference=found[0], say=say,
-        failed=found[0].stage in failed, processor=_processor(one, root),
+        failed=found[0].stage in failed, processor=verdict.processor(one.revision, one.study, root=root),
     )  # fmt: skip
     return found[0], causes.likely(case)
-
-
-def _processor(one: Combination, root: Path) -> str | None:
-    """Return the processor that a study's record names; None for other combinations."""
-    if one.study is None:
-        return None
-    path = f"{one.revision}:{record.folder(one.study)}/host.json"
-    try:
-        found: str | None = json.loads(repository.git("show", path, root=root)).get("processor")
-    except ValueError:
-        return None
-    return found
 
 
 @contextlib.contextmanager

@@ -245,13 +245,19 @@ def parse_lock(text: str) -> dict[str, Any]:
 
 def listing(root: Path, md5: str) -> dict[str, str] | None:
     """Return {path inside: md5} of a folder that the cache of `root` holds; None if it does not."""
+    content = cached(root, md5)
+    if content is None:
+        return None
+    return {file["relpath"]: file["md5"] for file in json.loads(content)}
+
+
+def cached(root: Path, md5: str) -> bytes | None:
+    """Return the contents that the cache of `root` holds under a hash; None if it does not."""
     from dvc.repo import Repo
 
     with contextlib.closing(Repo(str(root))) as repo:
         path = Path(repo.cache.local.path) / md5[:2] / md5[2:]
-    if not path.exists():
-        return None
-    return {file["relpath"]: file["md5"] for file in json.loads(path.read_text(encoding="utf-8"))}
+    return path.read_bytes() if path.exists() else None
 
 
 def tree(root: Path, path: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from flows import (
     cache,
+    causes,
     champion,
     checkouts,
     differences,
@@ -30,6 +31,7 @@ from flows import (
     record,
     repository,
     study,
+    verdict,
 )
 
 
@@ -180,15 +182,11 @@ def verify(*, revision: str | None, name: str | None, root: Path = pipeline.HERE
     checkouts.use_key(root)
     try:
         prepare(clone, wanted, root=root)
-        run(clone, python=checkouts.interpreter(clone, root=root))
-        lines = differences.found(clone, lock=wanted.lock, reports=wanted.reports, root=root)
-        if lines:
-            head = (
-                f"{len(lines)} differences, in the order of the stages:"
-                if lines[1:]
-                else "1 difference:"
-            )
-            raise ValueError("\n".join([head, *map(str, lines)]))
+        python = checkouts.interpreter(clone, root=root)
+        run(clone, python=python)
+        found = differences.found(clone, lock=wanted.lock, reports=wanted.reports, root=root)
+        if found:
+            raise ValueError("\n".join(_page(found, wanted, clone, python, name=name, root=root)))
     except BaseException:
         print(f"verify: the clone is kept in {clone}", file=sys.stderr)
         raise
@@ -197,6 +195,22 @@ def verify(*, revision: str | None, name: str | None, root: Path = pipeline.HERE
     outputs = sum(len(stage.outs) for stage in stages)
     seconds = time.monotonic() - start
     return f"verify: {outputs} outputs of {len(stages)} stages identical ({seconds:.0f} s)"
+
+
+def _page(
+    found: list[differences.Difference], wanted: Claim, clone: Path, python: Path, *,
+    name: str | None, root: Path,
+) -> list[str]:  # fmt: skip
+    """Say what differs, of the first difference where and why, and keep it as a page too."""
+    print("verify: not the same: looking for the place and the cause", flush=True)
+    case = causes.Case(
+        clone=clone, python=python, lock=wanted.lock, difference=found[0], failed=False,
+        processor=verdict.processor(wanted.commit, name, root=root),
+    )  # fmt: skip
+    where = verdict.place(case, commit=wanted.commit, root=root)
+    lines = verdict.words(found, where, causes.likely(case))
+    page = verdict.keep(lines, claim=f"commit {wanted.commit[:12]}{f', study {name}' if name else ''}", root=root)  # fmt: skip
+    return [*lines, f"this page: {page}"]
 
 
 def main() -> None:

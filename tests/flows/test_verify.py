@@ -37,6 +37,13 @@ def test_an_altered_byte_of_a_report_fails_by_name(repository):
     assert said.returncode == 1
     assert "fit@right: reports/evaluate/right/metrics.json is not as committed" in said.stderr
     assert len(left_behind(repository)) == 1
+    assert re.search(
+        r"first difference: reports/\S+: accuracy.value: 0.6 recorded, 0.5 made", said.stderr
+    )
+    assert "likely cause (record): what was made is as dvc.lock says" in said.stderr
+    page = (repository / "reports/host/verify.md").read_text()
+    assert page.startswith(f"# commit {altered[:12]}: not reproduced\n")
+    assert "- likely cause (record)" in page and "- first difference: " in page
 
 
 @pytest.mark.slow
@@ -62,6 +69,11 @@ def test_a_global_generator_fails_by_name(repository):
     assert said.returncode == 1
     first = said.stderr.split("in the order of the stages:\n")[1].splitlines()[0]
     assert first.startswith("verify: fit@left: data/models/left/weights.txt differs")
+    assert "verify: first difference: data/models/left/weights.txt: byte " in said.stderr
+    assert (
+        "likely cause (code): two runs of fit@left on this machine gave other bytes" in said.stderr
+    )
+    assert "not looked at: " in said.stderr
 
 
 @pytest.mark.slow
