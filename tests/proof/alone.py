@@ -66,7 +66,9 @@ def lay(entry: Entry, root: Path, folder: Path) -> None:
             shutil.copytree(root / dep, target, ignore=leave_out, dirs_exist_ok=True)
         else:
             shutil.copyfile(root / dep, target)
-    YAML(typ="safe", pure=True).dump(_nested(entry.params), folder / "params.yaml")
+    # DVC sorts the sections it notes; their order in the file is the one a report shows
+    declared = _ordered(_nested(entry.params), clones.parameters(root))
+    YAML().dump(declared, folder / "params.yaml")
 
 
 def _nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,6 +81,13 @@ def _nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
             node = node.setdefault(word, {})
         node[last] = value
     return tree
+
+
+def _ordered(tree: Any, like: Any) -> Any:
+    """Return the tree with its keys in the order of another one that has them all."""
+    if not isinstance(tree, dict) or not isinstance(like, dict):
+        return tree
+    return {key: _ordered(tree[key], like[key]) for key in like if key in tree}
 
 
 def run(

@@ -169,8 +169,8 @@ def _groups(name: str) -> list[Path]:
     return made
 
 
-@condition("glibc without AVX-512 and AVX2")
+@condition("glibc without AVX-512")
 def _narrow(_: Path) -> Iterator[Setting]:
     """glibc picks its own routines (exp, log, memcpy) by processor; ours are pinned by cxr.numerics."""
-    hidden = ",".join(f"-{name}" for name in ("AVX512F", "AVX512VL", "AVX512BW", "AVX512DQ", "AVX2", "FMA"))  # fmt: skip
+    hidden = ",".join(f"-AVX512{name}" for name in ("F", "VL", "BW", "DQ", "CD", "ER", "PF"))
     yield Setting(environment={"GLIBC_TUNABLES": f"glibc.cpu.hwcaps={hidden}"})
