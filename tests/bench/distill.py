@@ -1,9 +1,10 @@
 """What a teacher's word is worth to a small student, on held-out images: `make bench-distill`.
 
-For each seed the study darkcovidnet_taught runs through the stages transfer and distill, in a folder of its
-own: the teacher, the student by itself, the student taught. The two students start from the same weights
-and see the same batches. The seed decides division and trainings. Each image is judged by the fold that did
-not see it, all three networks in one go. Rows of finished seeds stand in reports/bench/distill/rows.csv and
+For each seed the study darkcovidnet_taught runs through the stages transfer and prune, in a folder of its own,
+and then its student is made three times: taught, by itself for as long, by itself for the epochs that suited
+it best on val. The students start from the same weights (the teacher's, cut) and see the same batches. The
+seed decides division and trainings. Each image is judged by the fold that did not see it, all networks in one
+go. Rows of finished seeds stand in reports/bench/distill/rows.csv and
 are never made again; openings.csv says how often test was looked at.
 
 Development: `--develop --seeds 100` judges on val and keeps its rows in reports/host/, which git ignores.
@@ -31,9 +32,9 @@ ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "reports/bench/distill"
 TRIALS = ROOT / "reports/host/bench-distill"
 STUDY, DATA = "darkcovidnet_taught", "darkcovidnet"
-TEACHER, STUDENT = "mobilenetv2_100", "mobilenetv2_035"
-TAUGHT = f"{STUDENT}-taught"
-MODELS = (TEACHER, STUDENT, TAUGHT)
+TEACHER, CUT = "mobilenetv2_035", "uniform_24"
+TAUGHT, ALONE, BRIEF = "taught", "alone", "alone_brief"
+STUDENTS = (ALONE, BRIEF, TAUGHT)
 SEEDS = range(3)
 FIRST_OF_ALL = 100
 """Seeds for development begin here."""
@@ -50,7 +51,7 @@ class Plan:
 
     seeds: Sequence[int]
     tree: Tree
-    """the sections transfer and distill"""
+    """the sections transfer, prune and finish"""
     quick: bool
     part: Part
     """what judges"""
@@ -67,15 +68,15 @@ class Plan:
 
 
 def recipes(*, quick: bool, changes: Mapping[str, Any]) -> Tree:
-    """Return the study's sections transfer and distill, `changes` upon them."""
+    """Return the study's sections transfer, prune and finish, `changes` upon them."""
     from flows import study
     from tests.bench.search_data import merged
 
     composed = study.compose(STUDY)
-    tree = merged({key: composed[key] for key in ("transfer", "distill")}, changes)
+    tree = merged({key: composed[key] for key in ("transfer", "prune", "finish")}, changes)
     if quick:
-        few = {"recipes": {run: {"epochs": 1} for run in (TEACHER, STUDENT)}}
-        tree = merged(tree, {"transfer": few})
+        few = {"recipes": {TEACHER: {"epochs": 1}}}
+        tree = merged(tree, {"transfer": few, "finish": few})
     return dict(tree)
 
 
@@ -94,9 +95,8 @@ def project(plan: Plan, seed: int, real: Path) -> Path:
     )
     if not (folder / "params.yaml").is_file():
         few = prune_data.Size(images=QUICK_IMAGES, folds=QUICK_FOLDS)
-        for run in (TEACHER, STUDENT):
-            weights = plan.tree["transfer"]["recipes"][run]["weights"]
-            prune_data.bring_weights(weights, real / "weights", folder)
+        weights = plan.tree["transfer"]["recipes"][TEACHER]["weights"]
+        prune_data.bring_weights(weights, real / "weights", folder)
         prune_data.copy_images(source, folder, few if plan.quick else prune_data.Size())
         with (folder / "params.partial").open("w", encoding="utf-8") as file:
             YAML(typ="safe", pure=True).dump({"seed": seed, **plan.tree}, file)
@@ -115,11 +115,13 @@ def judge(folder: Path, part: Part) -> tuple[list[Tree], list[Any]]:
     labels = manifest.labels(prepared.read(folder / "data/prepared").index)
     images = prune_judging.digest(bench)
     rows, resampled = [], []
-    for name, scored in zip(MODELS, prune_judging.scored(bench, MODELS), strict=True):
+    folders = {TEACHER: TEACHER, **{name: f"{TEACHER}-{name}" for name in STUDENTS}}
+    every = prune_judging.scored(bench, list(folders.values()))
+    for (name, model), scored in zip(folders.items(), every, strict=True):
         # the same patients for every network, and for every seed that judges the same images
         rng = seeding.stream(0, "bench-distill", DATA, images)
         one = prune_judging.weigh(scored, labels, rng=rng)
-        about = models.config(folder / "data/models" / name)
+        about = models.config(folder / "data/models" / model)
         rows.append({
             "share": WHOLE, "method": name, "images": images, "macs": about["macs"],
             "parameters": about["parameters"], "auroc": one.auroc, "accuracy": one.accuracy,
@@ -136,7 +138,7 @@ def sitting(plan: Plan, real: Path, *, deadline: float) -> bool:
     rows = distill_verdict.Rows(plan.folder)
     rows.check({DATA: plan.recipe})
     left = [seed for seed in plan.seeds if not rows.has(DATA, seed)]
-    print(f"{len(left)} seed(s) left, each about 25 minutes of one core", flush=True)
+    print(f"{len(left)} seed(s) left, each about 40 minutes of one core", flush=True)
     for seed in left:
         code, folder = prune_data.code(), project(plan, seed, real)
         try:
@@ -160,9 +162,10 @@ def sitting(plan: Plan, real: Path, *, deadline: float) -> bool:
 
 def steps() -> Iterator[tuple[list[str], str]]:
     """Yield the programs of a seed, and what each of them writes last."""
-    for run in (TEACHER, STUDENT):
-        yield ["stages.transfer", run], f"data/models/{run}/config.json"
-    yield ["stages.distill", STUDENT], f"data/models/{TAUGHT}/config.json"
+    yield ["stages.transfer", TEACHER], f"data/models/{TEACHER}/config.json"
+    yield ["stages.prune", TEACHER], f"data/pruned/{TEACHER}/cuts.json"
+    for name in STUDENTS:
+        yield ["tests.bench.distill_student", name], f"data/models/{TEACHER}-{name}/config.json"
 
 
 def main() -> None:
@@ -212,7 +215,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of a sitting, at most")
     parser.add_argument("--develop", action="store_true", help="judge on val, not on test")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it work?")
-    parser.add_argument("--recipe", type=Path, help="YAML of changes to transfer and distill")
+    parser.add_argument("--recipe", type=Path, help="YAML of changes to transfer, prune and finish")
     return parser.parse_args(words)
 
 

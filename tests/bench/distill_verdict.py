@@ -14,7 +14,7 @@ import pandas as pd
 
 from cxr import artifacts
 from tests.bench import prune_rows
-from tests.bench.distill import DATA, STUDENT, TAUGHT, TEACHER
+from tests.bench.distill import ALONE, BRIEF, DATA, STUDENTS, TAUGHT, TEACHER
 from tests.bench.prune_rows import WHOLE
 from tests.bench.prune_verdict import Resamples, Share, Tree, bootstrap, paired
 
@@ -47,9 +47,9 @@ def summarise(rows: pd.DataFrame, resamples: Resamples) -> Tree:
                 "macs": int(of.loc[[name], "macs"].iloc[0]),
                 "parameters": int(of.loc[[name], "parameters"].iloc[0]),
             }
-            for name in (TEACHER, STUDENT, TAUGHT)
+            for name in (TEACHER, *STUDENTS)
         },
-        "gain": _difference(share, TAUGHT, STUDENT),
+        "gains": {name: _difference(share, TAUGHT, name) for name in (ALONE, BRIEF)},
         "distance": _difference(share, TEACHER, TAUGHT),
     }
     return {**found, "goals": list(_goals(found))}
@@ -64,12 +64,13 @@ def _goals(found: Tree) -> Iterator[Tree]:
     models = found["models"]
     part = models[TAUGHT]["macs"] / models[TEACHER]["macs"]
     yield {"goal": f"at most {CHEAPER:g} of the teacher's MACs", "value": part, "met": part <= CHEAPER}  # fmt: skip
-    low = found["gain"]["patients"]["together"]["low"]
-    words = "gain over itself: the interval over patients above zero, all seeds together"
-    yield {"goal": words, "value": low, "met": low > 0}
-    low = found["gain"]["seeds"]["low"]
-    words = "gain over itself: the interval over seeds above zero"
-    yield {"goal": words, "value": low, "met": low is not None and low > 0}
+    for name, gain in found["gains"].items():
+        low = gain["patients"]["together"]["low"]
+        words = f"gain over {name}: the interval over patients above zero, all seeds together"
+        yield {"goal": words, "value": low, "met": low > 0}
+        low = gain["seeds"]["low"]
+        words = f"gain over {name}: the interval over seeds above zero"
+        yield {"goal": words, "value": low, "met": low is not None and low > 0}
     far = found["distance"]["seeds"]["mean"]
     yield {"goal": f"AUROC within {WITHIN:g} of the teacher's", "value": far, "met": far <= WITHIN}
 
@@ -83,6 +84,9 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
             f"  {name}: AUROC {said['auroc']:.4f}, accuracy {said['accuracy']:.4f}, "
             f"{said['macs'] / 1e6:.1f} M MACs, {said['parameters'] / 1e6:.2f} M parameters"
         )
+    for name, gain in found["gains"].items():
+        together = gain["patients"]["together"]
+        yield f"  taught less {name}: {together['value']:+.4f} [{together['low']:+.4f}, {together['high']:+.4f}]"
     for goal in found["goals"]:
         value = "none" if goal["value"] is None else f"{goal['value']:+.4f}"
         yield f"  {'met' if goal['met'] else 'NOT MET'}: {goal['goal']} ({value})"

@@ -31,7 +31,7 @@ SHOWN = (*METHODS, PICK, SCRATCH)
 WEIGHTS = "mobilenetv2_035.imagenet.safetensors"
 _SHA256 = "1350336e1898df60fd6e7988e4551ea30cdf97476c4ea450f20ee912e06c21b6"
 
-_STEPS = ("prune_teacher", "prune_tuning", "prune_validity")
+_STEPS = ("prune_teacher", "prune_tuning", "prune_validity", "distill_student")
 """Whose code decides what a project's folder holds, beside the stages'."""
 
 Tree = dict[str, Any]

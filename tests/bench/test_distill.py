@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 from cxr import params, seeding
-from cxr.training.recipe import Distillation, Recipe
-from tests.bench import distill, distill_verdict
-from tests.bench.distill import STUDENT, TAUGHT, TEACHER
+from cxr.training.recipe import Recipe
+from stages import finish, prune
+from tests.bench import distill, distill_student, distill_verdict
+from tests.bench.distill import ALONE, BRIEF, STUDENTS, TAUGHT, TEACHER
 from tests.bench.prune_rows import WHOLE
 
-AUROC = {TEACHER: 0.93, STUDENT: 0.91, TAUGHT: 0.925}
+AUROC = {TEACHER: 0.93, ALONE: 0.91, BRIEF: 0.915, TAUGHT: 0.925}
 
 
 def table(
@@ -43,25 +44,45 @@ def met(found: dict[str, Any]) -> list[bool]:
 
 def test_a_gain_in_every_draw_and_seed_is_a_gain() -> None:
     found = distill_verdict.summarise(*table())
-    assert found["gain"]["patients"]["together"]["value"] == pytest.approx(0.015)
+    assert found["gains"][ALONE]["patients"]["together"]["value"] == pytest.approx(0.015)
+    assert found["gains"][BRIEF]["patients"]["together"]["value"] == pytest.approx(0.010)
     assert found["distance"]["seeds"]["mean"] == pytest.approx(0.005)
-    assert met(found) == [True, True, True, True]
+    assert met(found) == [True] * 6
     assert "met: at most 0.25 of the teacher's MACs (+0.2000)" in "\n".join(
         distill_verdict.lines(found)
     )
 
 
 def test_a_gain_that_other_patients_would_not_show_is_none() -> None:
-    assert met(distill_verdict.summarise(*table(spread=1.0))) == [True, False, True, True]
+    assert met(distill_verdict.summarise(*table(spread=1.0))) == [
+        True,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
-def test_the_study_is_a_recipe_for_both_stages() -> None:
-    tree = distill.recipes(quick=True, changes={"distill": {"recipes": {STUDENT: {"weight": 0.9}}}})
-    for run in (TEACHER, STUDENT):
-        recipe = params.build(Recipe, tree["transfer"]["recipes"][run], where=run)
-        assert recipe.epochs == 1
-    lesson = params.build(Distillation, tree["distill"]["recipes"][STUDENT], where="distill")
-    assert lesson.weight == 0.9 and tree["distill"]["teacher"] == TEACHER
+def test_the_study_is_a_recipe_for_all_stages() -> None:
+    changes = {"finish": {"recipes": {TEACHER: {"distillation": {"weight": 0.9}}}}}
+    tree = distill.recipes(quick=True, changes=changes)
+    recipe = params.build(Recipe, tree["transfer"]["recipes"][TEACHER], where=TEACHER)
+    lesson = params.build(finish.Params, tree["finish"]["recipes"][TEACHER], where="finish")
+    cut = params.build(prune.Params, tree["prune"]["recipes"][TEACHER], where="prune")
+    assert (recipe.epochs, lesson.epochs, lesson.distillation.weight) == (1, 1, 0.9)
+    assert f"uniform_{round(100 * cut.shares[0])}" == distill.CUT
+    assert cut.shares[0] <= distill_verdict.CHEAPER
+
+
+def test_students_differ_in_their_lesson_alone() -> None:
+    tree = distill.recipes(quick=False, changes={})
+    studied = params.build(finish.Params, tree["finish"]["recipes"][TEACHER], where="finish")
+    own = {name: distill_student.settings(name, studied) for name in STUDENTS}
+    assert own[TAUGHT] == studied and studied.distillation.weight > 0
+    assert own[ALONE].distillation.weight == own[BRIEF].distillation.weight == 0
+    assert own[ALONE].epochs == studied.epochs > own[BRIEF].epochs
+    assert len({x.optimizer for x in own.values()}) == 1
 
 
 def test_test_images_are_not_for_development() -> None:
