@@ -22,6 +22,9 @@ from ruamel.yaml import YAML
 from flows import pipeline
 from tests.proof import clones
 
+BY_HASH = ("preprocess",)
+"""stages that read images which no dependency names, by the hashes in data/manifest.csv"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -66,6 +69,8 @@ def lay(entry: Entry, root: Path, folder: Path) -> None:
             shutil.copytree(root / dep, target, ignore=leave_out, dirs_exist_ok=True)
         else:
             shutil.copyfile(root / dep, target)
+    if entry.name in BY_HASH:
+        (folder / "data/raw").symlink_to((root / "data/raw").resolve())
     # DVC sorts the sections it notes; their order in the file is the one a report shows
     declared = _ordered(_nested(entry.params), clones.parameters(root))
     YAML().dump(declared, folder / "params.yaml")

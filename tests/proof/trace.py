@@ -27,7 +27,7 @@ REPORT = pipeline.HERE / "reports/proof"
 FREE = ("data/.scratch", "reports/host")
 """folders that a stage may read and write and that decide no output: kept work, durations"""
 IMAGES = ("data/raw",)
-"""not declared where data/manifest.csv is, which holds each image's sha256: a stage checks what it reads"""
+"""not declared for alone.BY_HASH"""
 CODE, SCRATCH = ("cxr", "stages"), "cxr/scratch.py"
 """all code is hashed to name the folder of kept work; that none of it is used, `doubles` shows, where it lacks"""
 LEFT_OUT = (
@@ -72,7 +72,7 @@ def row(entry: alone.Entry, found: opened.Opened, root: Path) -> dict[str, str |
         for path in read - found.written - {"params.yaml"}
         if not _below(path, (*entry.deps, *entry.outs)) and not _says_nothing(path)
     }
-    by_hash = {x for x in undeclared if _below(x, IMAGES) and "data/manifest.csv" in entry.deps}
+    by_hash = {x for x in undeclared if _below(x, IMAGES) and entry.name in alone.BY_HASH}
     for_scratch = {x for x in undeclared if _below(x, CODE) and SCRATCH in entry.deps}
     elsewhere = {
         path
