@@ -146,8 +146,8 @@ proof: setup ## the long proofs; after `make repro`. Rows in reports/proof; hour
 	@$(PYTHON) -m pytest tests/proof -m slow -v
 
 proof-sample: setup ## a quarter of an hour of them, drawn by the code's digits; after `make repro`; rows in reports/host/proof
-	@$(PYTHON) -m tests.proof.doubles --minutes 5 --out reports/host/proof
-	@$(PYTHON) -m tests.proof.combinations --count 3 --fresh --out reports/host/proof
+	@$(PYTHON) -m tests.proof.doubles --minutes 4 --out reports/host/proof
+	@$(PYTHON) -m tests.proof.combinations --count 2 --fresh --out reports/host/proof
 	@$(PYTHON) -m pytest tests/proof/test_controls.py tests/proof/test_opened.py tests/proof/test_draws.py
 
 lock: setup ## resolve requirements.in, requirements-dev.in and requirements-bench.in again
