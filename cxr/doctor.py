@@ -174,11 +174,20 @@ def matrix_product() -> bytes:
     return (a @ b).tobytes() + (a.astype(np.float32) @ b.astype(np.float32)).tobytes()
 
 
+def factorizations() -> bytes:
+    """Equations solved, an inverse, eigenvectors and singular vectors in float64 (OpenBLAS' LAPACK)."""
+    a = _floats("factors", 200, 150)
+    square = a.T @ a / 200 + 0.01 * np.eye(150)
+    results = [np.linalg.solve(square, a[:9].T), np.linalg.inv(square)]
+    results += [*np.linalg.eigh(square[:60, :60]), *np.linalg.svd(a[:70, :40], full_matrices=False)]
+    return b"".join(array.tobytes() for array in results)
+
+
 PROBES: dict[str, Callable[[], bytes]] = {
     probe.__name__: probe
     for probe in (
         conv_forward, conv_backward, adamw_steps, resize_area, resize_linear, clahe, remap,
-        jpeg_decode, stable_sort, bootstrap_draw, elementary, matrix_product,
+        jpeg_decode, stable_sort, bootstrap_draw, elementary, matrix_product, factorizations,
     )
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """finish: cut a transferred network as `prune` said, fine-tune what is left, calibrate it.
 
-Fold by fold, each with its own channels: BatchNorm's statistics are taken anew, then the network is
-trained on train with its parent as teacher, and val chooses the epoch. It gets a temperature of its own
+Fold by fold, each with its own channels: what stays is refitted to do the work of what goes, as prune
+did, BatchNorm's statistics are taken anew, and the network is trained on train with its parent as teacher, and val chooses the epoch. It gets a temperature of its own
 if the parent has one. Test images are left to evaluate.
 """
 
@@ -45,13 +45,14 @@ def main(name: str, cut: str) -> str:
     from cxr.pruning import cuts, parent, tuning
 
     settings, seed = params.load(Params, f"finish.recipes.{name}"), params.seed()
-    recalibration_images = params.value(f"prune.recipes.{name}.recalibration_images")
+    shown = params.value(f"prune.recipes.{name}.recalibration_images")
+    reconstruct = params.value(f"prune.recipes.{name}.reconstruct")
     numerics.exact_torch()
     words, model = f"finish@{name}-{cut}", MODELS / name
     chosen = cuts.read(PRUNED / name, model, cut)
     folds = parent.folds(
         model, PREPARED, artifacts.read_csv(SPLITS),
-        recalibration_images=recalibration_images, seed=seed,
+        recalibration_images=shown, reconstruct=reconstruct, seed=seed,
     )  # fmt: skip
     progress.say(
         f"{words}: {len(folds)} fold(s), at most {max(one.macs for one in chosen):,} MACs, at most "
@@ -60,7 +61,7 @@ def main(name: str, cut: str) -> str:
     work = scratch.folder(
         "finish",
         inputs=[model, PRUNED / name, PREPARED, SPLITS],
-        settings=[name, cut, seed, settings, recalibration_images],
+        settings=[name, cut, seed, settings, shown, reconstruct],
     )
     tasks = plan(folds, chosen, settings, seed=seed, folder=work)
     tuned = workers.run(tuning.fine_tune, tasks, words=words)

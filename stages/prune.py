@@ -53,7 +53,9 @@ class Params:
     contest: Contest
     """who is trained briefly at the end; search_val says which is handed over"""
     recalibration_images: int
-    """of train, at most: for BatchNorm's statistics before a network is judged"""
+    """of train, at most: for BatchNorm's statistics before a network is judged, and for reconstruction"""
+    reconstruct: bool
+    """whether what stays of a network is refitted to do the work of what goes, before it is judged or trained"""
     optimizer: Optimizer
     """of the short trainings"""
     distillation: Distillation
@@ -84,7 +86,8 @@ def main(name: str) -> str:
     numerics.exact_torch()
     folds = parent.folds(
         MODELS / name, PREPARED, artifacts.read_csv(SPLITS),
-        recalibration_images=settings.recalibration_images, seed=seed,
+        recalibration_images=settings.recalibration_images, reconstruct=settings.reconstruct,
+        seed=seed,
     )  # fmt: skip
     inputs = [MODELS / name, PREPARED, SPLITS]
     work = scratch.folder("prune", inputs=inputs, settings=[name, seed, settings])

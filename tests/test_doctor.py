@@ -16,7 +16,7 @@ ALL = sorted(doctor.PROBES)
 # what a machine outside the class would do, by one pin set otherwise: which probes must notice
 _OTHERS = {
     "ATEN_CPU_CAPABILITY=default": ["adamw_steps", "conv_backward"],
-    "OPENBLAS_CORETYPE=Nehalem": ["matrix_product"],
+    "OPENBLAS_CORETYPE=Nehalem": ["factorizations", "matrix_product"],
     "NPY_DISABLE_CPU_FEATURES=X86_V3": ["elementary"],
 }
 

@@ -50,6 +50,8 @@ class Group:
     """BatchNorm and GroupNorm layers over exactly these channels"""
     takers: tuple[tuple[str, int], ...]
     """layers that read the channels, and how many inputs of the layer each channel is"""
+    inputs: tuple[tuple[int, ...], ...]
+    """of each taker: which of its inputs these are, channel by channel"""
     multiple: int = 1
     """kept channels must be so many, or a multiple: groups of norms and of convolutions stay full"""
     block: int = 1
@@ -123,7 +125,7 @@ def _traced(
     """Trace one black image through the network; return each group, and what Torch-Pruning knows of it."""
     _check_trainable(network)
     try:
-        with _modes_kept(network), torch.enable_grad():
+        with modes_kept(network), torch.enable_grad():
             graph = _Graph().build_dependency(
                 network, example_inputs=(torch.zeros(1, 1, size_px, size_px),), verbose=False
             )
@@ -144,7 +146,7 @@ def _traced(
 
 
 @contextlib.contextmanager
-def _modes_kept(network: nn.Module) -> Iterator[None]:
+def modes_kept(network: nn.Module) -> Iterator[None]:
     """Put every module's training mode back: tracing switches to evaluation."""
     modes = [(module, module.training) for module in network.modules()]
     try:
@@ -163,12 +165,15 @@ def _group(
     """Sort one traced group's members by what they do; None if it can't be cut as a whole."""
     channels, blocks, eights = len(items[0].idxs), [1], [1]
     roles: dict[str, dict[str, int]] = {"makers": {}, "depthwise": {}, "norms": {}, "takers": {}}
+    inputs: dict[str, tuple[int, ...]] = {}
     for item in items:
         module, role = item.dep.target.module, _role(graph, item, channels)
         if role is None:
             return None
         if role:
             roles[role][names[module]] = _each(item, channels)
+        if role == "takers":
+            inputs[names[module]] = tuple(sorted(item.idxs, key=dict(_pairs(item)).__getitem__))
         if role == "depthwise":
             blocks.append(channels // module.groups)
         elif isinstance(module, nn.GroupNorm):
@@ -183,6 +188,7 @@ def _group(
         depthwise=tuple(ordered["depthwise"]),
         norms=tuple(ordered["norms"]),
         takers=tuple((name, roles["takers"][name]) for name in ordered["takers"]),
+        inputs=tuple(inputs[name] for name in ordered["takers"]),
         multiple=math.lcm(*blocks, *eights),
         block=math.lcm(*blocks),
     )

@@ -34,6 +34,10 @@ def cuts(
         "global": ("l1_norm", lambda ranked: threshold(ranked, macs=macs, relative=True)),
         "bn_scale": ("bn_scale", lambda ranked: threshold(ranked, macs=macs, relative=False)),
         "taylor": ("taylor", lambda ranked: threshold(ranked, macs=macs, relative=False)),
+        "reconstruction": (
+            "reconstruction",
+            lambda ranked: threshold(ranked, macs=macs, relative=False),
+        ),
         "random": ("random", lambda ranked: uniform(ranked, macs=macs)),
         "sensitivity": ("l1_norm", lambda ranked: sensitivity.genome(ranked, losses, macs=macs)),
     }

@@ -40,7 +40,7 @@ class Task:
 
 
 def train(task: Task) -> dict[str, Any]:
-    """Cut, recalibrate, train; return what `fitness.measure` then says, and how many images were shown.
+    """Carve, train; return what `fitness.measure` then says, and how many images were shown.
 
     `diverged` says that a loss or score was no number, and the network therefore lost.
     """
@@ -48,8 +48,7 @@ def train(task: Task) -> dict[str, Any]:
     fold, images = task.fold, prepared.read(task.fold.prepared_folder)
     member, teacher = (models.load(fold.model, fold.number) for _ in range(2))
     network, recipe = member.network, dataclasses.replace(member.recipe, optimizer=task.optimizer)
-    cutting.cut(network, task.kept, size_px=images.size_px)
-    cutting.recalibrate(network, recipe, images.gather(fold.recalibration_rows))
+    cutting.carve(network, recipe, task.kept, images, fold)
     batch = min(recipe.batch_size, len(fold.train_rows))
     steps = max(1, task.samples // batch)
     try:

@@ -23,9 +23,9 @@ from cxr.pruning.encoding import Encoding
 from cxr.pruning.evidence import Evidence
 from cxr.training.network import Network
 
-RANKED = ("l1_norm", "bn_scale", "taylor", "random")
+RANKED = ("l1_norm", "bn_scale", "taylor", "reconstruction", "random")
 """The criteria that the baselines need."""
-SEEDS = ("uniform", "global", "bn_scale", "taylor", "sensitivity")
+SEEDS = ("uniform", "global", "bn_scale", "taylor", "reconstruction", "sensitivity")
 """The baselines that a search starts with; `random` has uniform's counts."""
 ENCODINGS = {"counts": counts.encode, "mask": masks.encode}
 _DRAWS = 20  # random networks drawn for one that is new
@@ -53,7 +53,7 @@ def space(
 ) -> Space:
     """Rank a trained network's channels by `criterion` and by what the baselines need.
 
-    The evidence must have been gathered for `criterion` and for taylor. Raises ValueError for an
+    The evidence must have been gathered for `criterion` and for those in RANKED. Raises ValueError for an
     encoding that is not there and if there is nothing to prune.
     """
     if encoding not in ENCODINGS:

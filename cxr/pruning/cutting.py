@@ -1,4 +1,4 @@
-"""Cut channels out of a trained network, and let its BatchNorms measure what then flows through."""
+"""Cut channels out of a trained network, and make up for them as far as that goes without training."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from cxr import backbones
+from cxr import backbones, prepared
 from cxr.backbones import surgery
 from cxr.metrics import cost
+from cxr.pruning import reconstruction
+from cxr.pruning.parent import Fold
 from cxr.training import batches
 from cxr.training.network import Network, last_layer
 from cxr.training.recipe import Recipe
@@ -20,6 +22,22 @@ _BATCH = 64
 def groups(network: Network, *, size_px: int) -> list[surgery.Group]:
     """Return the groups of channels that can be cut; the last layer's outputs are the labels and stay."""
     return surgery.groups(network, size_px=size_px, ignored=[last_layer(network)])
+
+
+def carve(
+    network: Network,
+    recipe: Recipe,
+    kept: Mapping[str, Sequence[int]],
+    images: prepared.Prepared,
+    fold: Fold,
+) -> None:
+    """Cut as `cut` does, in place; refit what stays, if the fold says so, and recalibrate, on the fold's images."""
+    size_px, shown = images.size_px, images.gather(fold.recalibration_rows)
+    if fold.reconstruct:
+        found = groups(network, size_px=size_px)
+        reconstruction.refit(network, recipe, shown, reconstruction.lost_inputs(found, kept))
+    cut(network, kept, size_px=size_px)
+    recalibrate(network, recipe, shown)
 
 
 def cut(network: Network, kept: Mapping[str, Sequence[int]], *, size_px: int) -> None:

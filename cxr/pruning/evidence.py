@@ -1,4 +1,4 @@
-"""What a criterion may know of a trained network beside its weights: its gradients, and a seed.
+"""What a criterion may know of a trained network beside its weights: its gradients, what flows, and a seed.
 
 Gathered once per fold, on the parent, and only what the criteria in use ask for.
 """
@@ -6,14 +6,18 @@ Gathered once per fold, on the parent, and only what the criteria in use ask for
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
 
 import numpy as np
 import torch
 from torch import nn
 
 from cxr import plugins
+from cxr.backbones import surgery
+from cxr.pruning import reconstruction
+from cxr.pruning.reconstruction import Moments
 from cxr.training import batches, losses
 from cxr.training.loop import Part
 from cxr.training.network import Network
@@ -35,6 +39,8 @@ class Evidence:
     """whose network it is"""
     taylor: Mapping[str, np.ndarray]
     """layer → float64 (filters,), see `gather`; empty unless a criterion asked for gradients"""
+    moments: Mapping[str, Moments] = field(default_factory=dict)
+    """layer → of what flows into it; empty unless a criterion asked for moments"""
 
 
 def gather(
@@ -46,23 +52,36 @@ def gather(
     its sum of gradient x weight, as the mean over fixed batches of `part` in its order. The gradient
     is that of the recipe's loss (its class weights are counted on `part`; a label that is NaN has no
     say) with plain images and BatchNorm in evaluation: by a batch's own statistics the loss would not
-    change with a filter's size, and the sum would be 0. Raises ValueError for an unknown criterion,
-    and where gradients are asked for, if `part` is empty or a gradient is not a number.
+    change with a filter's size, and the sum would be 0. `moments`: see cxr.pruning.reconstruction. Raises ValueError for an unknown criterion,
+    and where images are asked for, if `part` is empty or a gradient is not a number.
     """
     loaded = [plugins.load("pruning/criteria", name) for name in criteria]
-    asked = any(getattr(criterion, "GRADIENTS", False) for criterion in loaded)
-    taylor = _taylor(network, recipe, part, fold=fold) if asked else {}
-    return Evidence(seed=seed, fold=fold, taylor=taylor)
+    gradients, flows = (_asked(loaded, what) for what in ("GRADIENTS", "MOMENTS"))
+    if (gradients or flows) and not len(part.images_NHW):
+        raise ValueError(
+            f"fold {fold} has no images to look at, which criteria like taylor need: give "
+            "recalibration_images at least 1 and split.fractions.train a share"
+        )
+    taylor = _taylor(network, recipe, part, fold=fold) if gradients else {}
+    moments = _moments(network, recipe, part) if flows else {}
+    return Evidence(seed=seed, fold=fold, taylor=taylor, moments=moments)
+
+
+def _asked(criteria: Sequence[ModuleType], what: str) -> bool:
+    return any(getattr(criterion, what, False) for criterion in criteria)
+
+
+def _moments(network: Network, recipe: Recipe, part: Part) -> dict[str, Moments]:
+    """Return what flows into every convolution and linear layer that reads all channels at once."""
+    layers = _layers(network).items()
+    names = [name for name, layer in layers if getattr(layer, "groups", 1) == 1]
+    with surgery.modes_kept(network):
+        return reconstruction.moments(network, recipe, part.images_NHW, names)
 
 
 def _taylor(network: Network, recipe: Recipe, part: Part, *, fold: int) -> dict[str, np.ndarray]:
     """Return the mean over batches of each filter's squared sum of gradient x weight, by layer."""
     images = len(part.images_NHW)
-    if not images:
-        raise ValueError(
-            f"fold {fold} has no images to take gradients on, which criterion taylor needs: give "
-            "recalibration_images at least 1 and split.fractions.train a share"
-        )
     loss = losses.make(
         recipe.loss, part.labels_NL,
         class_weights=recipe.class_weights, label_smoothing=recipe.label_smoothing,
@@ -95,17 +114,14 @@ def _importance(weight: torch.Tensor, slope: torch.Tensor) -> np.ndarray:
 @contextlib.contextmanager
 def _watched(network: nn.Module, weights: list[torch.Tensor]) -> Iterator[None]:
     """Evaluate, with gradients of all `weights`; put modes and frozen weights back afterwards."""
-    modes = [(module, module.training) for module in network.modules()]
     frozen = [weight for weight in weights if not weight.requires_grad]
     try:
-        network.eval()
         for weight in frozen:
             weight.requires_grad_(True)
-        with torch.enable_grad():
+        with surgery.modes_kept(network), torch.enable_grad():
+            network.eval()
             yield
     finally:
-        for module, training in modes:
-            module.training = training
         for weight in frozen:
             weight.requires_grad_(False)
 

@@ -28,8 +28,8 @@ class _Style(NamedTuple):
 
 
 _INK, _FAINT = "#222222", "#999999"
-_COLORS = (*artifacts.PALETTE[:6], artifacts.PALETTE[7])
-_STYLES = dict(zip(WORDS, map(_Style, _COLORS, "os^DvXP"), strict=True))
+_COLORS = (*artifacts.PALETTE[:5], "#8C564B", artifacts.PALETTE[5], artifacts.PALETTE[7])
+_STYLES = dict(zip(WORDS, map(_Style, _COLORS, "os^Dv*XP"), strict=True))
 _RING: dict[str, Any] = {
     "linestyle": "none", "marker": "o", "markersize": 13, "markerfacecolor": "none",
     "markeredgecolor": _INK, "markeredgewidth": 1.4, "clip_on": False,

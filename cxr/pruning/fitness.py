@@ -1,4 +1,4 @@
-"""What a cut network is worth before any training: cut, recalibrated, scored on search_val.
+"""What a cut network is worth before any training: cut, made up for, scored on search_val.
 
 Seconds instead of a training (Li et al. 2020, "EagleEye: Fast Sub-net Evaluation for Efficient Neural
 Network Pruning"). Beside search_val's word stands how far the network's scores are from its parent's,
@@ -66,8 +66,7 @@ def evaluate(task: Task) -> dict[str, Any]:
     numerics.exact_torch()
     fold, images = task.fold, prepared.read(task.fold.prepared_folder)
     member = models.load(fold.model, fold.number)
-    cutting.cut(member.network, task.kept, size_px=images.size_px)
-    cutting.recalibrate(member.network, member.recipe, images.gather(fold.recalibration_rows))
+    cutting.carve(member.network, member.recipe, task.kept, images, fold)
     said = measure(member.network, member.recipe, images, fold, task.taught_NL)
     costs = {"macs": task.cost.of(member.network), "parameters": cost.parameters(member.network)}
     return {**said, **costs}

@@ -13,6 +13,7 @@ WORDS = {
     "global": "Global L1",
     "bn_scale": "BatchNorm scale",
     "taylor": "Taylor",
+    "reconstruction": "Reconstruction",
     "random": "Random",
     "sensitivity": "Sensitivity",
 }

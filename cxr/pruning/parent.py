@@ -26,7 +26,9 @@ class Fold:
     calibration_rows: np.ndarray
     """the temperature is fitted on them, where the parent's recipe asks for one"""
     recalibration_rows: np.ndarray
-    """of train: BatchNorm measures them"""
+    """of train: by them what stays of a cut network is refitted, and BatchNorm measures them"""
+    reconstruct: bool
+    """whether what stays is refitted to do the work of what goes"""
 
 
 def part(images: prepared.Prepared, rows: np.ndarray) -> loop.Part:
@@ -40,9 +42,10 @@ def folds(
     splits: pd.DataFrame,
     *,
     recalibration_images: int,
+    reconstruct: bool,
     seed: int,
 ) -> list[Fold]:
-    """Return the folds of `model`; at most so many images of train are drawn for recalibration.
+    """Return the folds of `model`; at most so many images of train are drawn for recalibration and, if asked for, reconstruction.
 
     Raises ValueError if the model has other folds than `splits`, if it was trained in part only, if
     search_val or val can't tell good networks from bad ones, and if the recipe asks for a temperature
@@ -68,10 +71,13 @@ def folds(
         _check(number, labels_NL, train=train, val=val, search_val=search_val)
         calibrating.check(recipe, labels_NL[calibration], fold=number)
         drawn = seeding.stream(seed, "prune", "recalibration", number).permutation(train)
-        chosen = np.sort(drawn[:recalibration_images])
         result.append(
-            Fold(model, number, prepared_folder, train, val, search_val, calibration, chosen)
-        )
+            Fold(
+                model=model, number=number, prepared_folder=prepared_folder, train_rows=train,
+                val_rows=val, search_val_rows=search_val, calibration_rows=calibration,
+                recalibration_rows=np.sort(drawn[:recalibration_images]), reconstruct=reconstruct,
+            )
+        )  # fmt: skip
     return result
 
 

@@ -49,7 +49,7 @@ def make(task: Task) -> Start:
     member = models.load(fold.model, fold.number)
     gathered = evidence.gather(
         member.network, member.recipe, parent.part(images, fold.recalibration_rows),
-        seed=task.seed, fold=fold.number, criteria=sorted({task.criterion, "taylor"}),
+        seed=task.seed, fold=fold.number, criteria=sorted({task.criterion, *candidates.RANKED}),
     )  # fmt: skip
     space = candidates.space(
         member.network, criterion=task.criterion, encoding=task.encoding,

@@ -35,7 +35,7 @@ class Task:
 
 
 def fine_tune(task: Task) -> models.Saved:
-    """Cut, recalibrate and train one fold's network; take it from its record where there is one.
+    """Carve and train one fold's network; take it from its record where there is one.
 
     Its temperature is fitted on the images that gave the parent's, if the recipe asks for one.
 
@@ -60,11 +60,10 @@ def _fine_tune(task: Task) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def train(
     task: Task, student: Network, teacher: distillation.Teacher
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Cut, recalibrate and train `student`, of the parent's shape, in place; return what its record holds."""
+    """Carve and train `student`, of the parent's shape, in place; return what its record holds."""
     fold = task.fold
     images = prepared.read(fold.prepared_folder)
-    cutting.cut(student, task.kept, size_px=images.size_px)
-    cutting.recalibrate(student, task.recipe, images.gather(fold.recalibration_rows))
+    cutting.carve(student, task.recipe, task.kept, images, fold)
     fitted = loop.fit(
         student, task.recipe,
         train=parent.part(images, fold.train_rows), val=parent.part(images, fold.val_rows),

@@ -27,6 +27,7 @@ BY = {
     "global": "by global L1",
     "bn_scale": "by BatchNorm scale",
     "taylor": "by Taylor",
+    "reconstruction": "by reconstruction",
     "random": "by chance",
     "sensitivity": "by sensitivity",
 }

@@ -60,10 +60,15 @@ def _setting(found: Pruning, recipe: Row, shares: Sequence[int]) -> str:
     fast = " and the least latency by its table" if recipe.get("latency") else ""
     ranked = ""
     if "criterion" in recipe and not masks:
-        ranked = f"; within a group the channels of lowest {recipe['criterion']} go first"
+        ranked = f"; within a group the channels worth least by {recipe['criterion']} go first"
+    refitted = ""
+    if recipe.get("reconstruct"):
+        refitted = (
+            "the layers that read what went were refitted by least squares to do without it and "
+        )
     pieces = [
         f"{each} (NSGA-II) chose {genes} each group of layers keeps, for {aim}{fast}{ranked}. Networks were "
-        "cut and judged without training, after their BatchNorm was measured anew on train.",
+        f"cut and judged without training, after {refitted}their BatchNorm was measured anew, on train.",
         _survivors(recipe),
         _bound(recipe),
         f"At most {' or '.join(phrases.percent(share / 100) for share in shares)} of the parent's MACs "
@@ -142,7 +147,8 @@ def _note(study: Study, found: Pruning) -> Html:
     made = [x for x in study.models if _is_cut_of(study, x.name, found.name)]
     return Html(
         "Uniform L1: every group keeps the same share of its channels, those of highest L1 norm. Global "
-        "L1, BatchNorm scale, Taylor: one threshold for the channels of all groups, by that criterion. "
+        "L1, BatchNorm scale, Taylor: one threshold for the channels of all groups, by that criterion; "
+        "Reconstruction likewise, by what the layers that read a channel would miss of it. "
         "Random: as many channels as uniform, drawn by chance. Sensitivity: each group is cut as far as "
         "the network bears it by itself. All are filled up to the MACs allowed. As cut: before any "
         "training; after: after the short one. Worst label: the one whose AUROC falls furthest below the "

@@ -42,7 +42,8 @@ def main(student: str) -> None:
     chosen = cuts.read(finish.PRUNED / TEACHER, model, CUT)
     folds = parent.folds(
         model, finish.PREPARED, artifacts.read_csv(finish.SPLITS),
-        recalibration_images=params.value(f"prune.recipes.{TEACHER}.recalibration_images"), seed=seed,
+        recalibration_images=params.value(f"prune.recipes.{TEACHER}.recalibration_images"),
+        reconstruct=params.value(f"prune.recipes.{TEACHER}.reconstruct"), seed=seed,
     )  # fmt: skip
     tasks = finish.plan(folds, chosen, own, seed=seed, folder=Path("data/students") / student)
     tuned = workers.run(tuning.fine_tune, tasks, words=student)

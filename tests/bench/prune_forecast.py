@@ -111,7 +111,8 @@ def _untrained(
         models.save(partial, recipe, [saved] * folds, labels=labels, size_px=images.size_px)
     found = parent.folds(
         model, project / "data/prepared", splits,
-        recalibration_images=settings.recalibration_images, seed=0,
+        recalibration_images=settings.recalibration_images, reconstruct=settings.reconstruct,
+        seed=0,
     )  # fmt: skip
     return found[0], folds
 

@@ -79,7 +79,8 @@ def plan(chosen: Mapping[str, Sequence[cuts.Cut]]) -> dict[str, list[Work]]:
     settings, seed = params.load(finish.Params, f"finish.recipes.{RUN}"), params.seed()
     folds = parent.folds(
         finish.MODELS / RUN, finish.PREPARED, artifacts.read_csv(finish.SPLITS),
-        recalibration_images=params.value(f"prune.recipes.{RUN}.recalibration_images"), seed=seed,
+        recalibration_images=params.value(f"prune.recipes.{RUN}.recalibration_images"),
+        reconstruct=params.value(f"prune.recipes.{RUN}.reconstruct"), seed=seed,
     )  # fmt: skip
     found = {}
     for name, own in chosen.items():

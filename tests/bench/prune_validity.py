@@ -59,7 +59,8 @@ def main(percent: int, networks: int) -> None:
     settings, seed = params.load(prune.Params, f"prune.recipes.{RUN}"), params.seed()
     folds = parent.folds(
         prune.MODELS / RUN, prune.PREPARED, artifacts.read_csv(prune.SPLITS),
-        recalibration_images=settings.recalibration_images, seed=seed,
+        recalibration_images=settings.recalibration_images, reconstruct=settings.reconstruct,
+        seed=seed,
     )[:1]  # fmt: skip
     judge = prune.open_court(RUN, folds, settings, seed=seed, folder=Path("data/validity"))
     chosen = list(drawn(judge, percent / 100, networks, window=settings.window, seed=seed))

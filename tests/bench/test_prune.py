@@ -41,7 +41,7 @@ from tests.training.recipes import TINY
 PRUNE: dict[str, Any] = {
     "criterion": "l1_norm", "encoding": "counts", "shares": [0.5], "window": 0.9,
     "fitness": "loss", "worst_label": None, "latency": None, "population": 3, "generations": 1,
-    "survivors": None, "contest": {"evolved": 1, "samples": 8}, "recalibration_images": 8,
+    "survivors": None, "contest": {"evolved": 1, "samples": 8}, "recalibration_images": 8, "reconstruct": True,
     "optimizer": TINY["optimizer"], "distillation": FINISH["distillation"],
 }  # fmt: skip
 
@@ -86,7 +86,7 @@ def test_every_method_is_cut_to_the_same_cost_and_has_a_row(
     project: Path, said: dict[str, prune_judging.Row]
 ) -> None:
     assert list(said) == [PARENT, *SHOWN] and SHOWN[: len(METHODS)] == METHODS
-    assert [row["share"] for row in said.values()] == [WHOLE] + 9 * [50]
+    assert [row["share"] for row in said.values()] == [WHOLE] + 10 * [50]
     parent = models.config(project / "data/models" / RUN)
     for method in SHOWN:
         found = models.config(project / f"data/models/{RUN}-{method}_50")
@@ -122,8 +122,7 @@ def test_from_scratch_has_the_evolved_shape_and_other_weights(project: Path) -> 
     assert shapes[0] == shapes[1]
     assert evolved.recipe == scratch.recipe == uniform.recipe
     kept = artifacts.read_json(project / f"data/models/{RUN}-evolved_50/fold-0.json")["pruning"]
-    start = models.load(project / "data/models" / RUN, 0).network
-    cutting.cut(start, kept, size_px=SIZE)
+    start = projects.carved(project, RUN, kept)
 
     def moved(member: models.Member) -> float:
         pairs = zip(start.parameters(), member.network.parameters(), strict=True)
@@ -221,7 +220,7 @@ def test_a_second_run_trains_nothing(project: Path, monkeypatch: pytest.MonkeyPa
     files = sorted((project / "data/models").rglob("*.safetensors"))
     before = [path.read_bytes() for path in files]
     prune_tuning.main()
-    assert [path.read_bytes() for path in files] == before and len(files) == 2 * 10
+    assert [path.read_bytes() for path in files] == before and len(files) == 2 * 11
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "bce"])
@@ -283,8 +282,8 @@ def test_the_forecast_counts_what_is_done(project: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("CXR_WORKERS", "1")
     pace = prune_forecast.measure(project)
     tuned = sorted((project / "data/tuning").glob("*.safetensors"))
-    assert pace.folds == 2 and pace.tunings == 2 * 8 >= len(tuned) >= 2 * 4
-    assert pace.briefs == 2 * 7 and pace.judged >= 2 * (3 + 7)
+    assert pace.folds == 2 and pace.tunings == 2 * 9 >= len(tuned) >= 2 * 4
+    assert pace.briefs == 2 * 8 and pace.judged >= 2 * (3 + 8)
     assert pace.seconds > pace.judged * pace.judged_s > 0 and pace.tuned_s >= pace.judged_s
     other = prune_forecast.of_validity(pace, networks=5)
     assert (other.judged, other.briefs, other.tunings) == (5, 5, 10)
@@ -364,7 +363,7 @@ def test_a_sitting_judges_each_seed_once_and_goes_on_with_the_next(
     monkeypatch.setattr(prune, "forecast", lambda *_: None)
     assert prune.sitting(plan, tmp_path, deadline=time.monotonic())  # nothing is left to train
     rows = prune_rows.Rows(plan.folder).read()
-    assert asked == [0, 1] and len(rows) == 20 and set(rows["openings"]) == {1}
+    assert asked == [0, 1] and len(rows) == 22 and set(rows["openings"]) == {1}
     assert (plan.folder / "openings.csv").read_text() == "data,seed\ntoy,0\ntoy,1\n"
     assert set(rows["code"]) == {prune_data.code()}
     assert not artifacts.read_json(plan.folder / "verdict.json")["complete"]  # the other data set

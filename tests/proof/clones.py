@@ -29,6 +29,7 @@ SMALL: dict[str, Any] = {
         "population": 4,
         "generations": 3,
         "recalibration_images": 16,
+        "reconstruct": True,
         "contest": {"evolved": 2, "samples": 64},
     },
 }

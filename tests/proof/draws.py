@@ -174,6 +174,6 @@ def _prune(lot: Lot, share: float) -> Tree:
     return {
         "criterion": lot.one(CRITERIA), "encoding": lot.one(("counts", "mask")), "shares": [share],
         "window": 0.9, "fitness": lot.one(("auroc", "loss", "distance")), "population": 4, "generations": 2,
-        "recalibration_images": 16, "contest": {"evolved": 1, "samples": 32},
+        "recalibration_images": 16, "reconstruct": True, "contest": {"evolved": 1, "samples": 32},
         "survivors": lot.one((None, {"networks": 2, "samples": 32})),
     }  # fmt: skip

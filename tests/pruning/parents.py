@@ -92,6 +92,7 @@ def fold(folder: Path) -> Fold:
     return Fold(
         folder / "data/models/toy", 0, folder / "data/prepared",
         rows["train"], rows["val"], rows["search_val"], np.zeros(0, int), rows["train"][:8],
+        reconstruct=True,
     )  # fmt: skip
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from cxr import artifacts, prepared
+from cxr.pruning import cutting, parent
+from cxr.training import models
+from cxr.training.network import Network
 from tests.architectures.cases import cells, stage
 from tests.pruning.parents import save, small
 
@@ -32,6 +37,18 @@ def run(folder: Path, workers: int, *words: str) -> subprocess.CompletedProcess[
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done
+
+
+def carved(folder: Path, run: str, kept: Mapping[str, Sequence[int]]) -> Network:
+    """Return what the training of the first fold's cut begins with, 8 images being shown for recalibration."""
+    model, splits = folder / "data/models" / run, artifacts.read_csv(folder / "data/splits.csv")
+    first = parent.folds(
+        model, folder / "data/prepared", splits,
+        recalibration_images=8, reconstruct=True, seed=SEED,
+    )[0]  # fmt: skip
+    member = models.load(model, 0)
+    cutting.carve(member.network, member.recipe, kept, prepared.read(first.prepared_folder), first)
+    return member.network
 
 
 def contents(folder: Path, *tops: str) -> dict[str, bytes]:

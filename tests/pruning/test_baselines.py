@@ -95,7 +95,7 @@ def test_each_method_has_its_own_order_of_channels(spaces):
         assert encoding is own.ranked[by.get(method, method)]
     assert cuts["random"][1] == cuts["uniform"][1]
     kept = [encoding.kept(genome) for encoding, genome in cuts.values()]
-    assert len(kept) == 6 and all(kept.count(one) == 1 for one in kept)
+    assert len(kept) == 7 and all(kept.count(one) == 1 for one in kept)
 
 
 def test_a_method_whose_criterion_ranks_too_little_is_left_out(spaces):

@@ -31,8 +31,7 @@ def by_hand(task, *, steps):
     first, images = task.fold, prepared.read(task.fold.prepared_folder)
     member, teacher = (models.load(first.model, 0) for _ in range(2))
     recipe = dataclasses.replace(member.recipe, optimizer=task.optimizer)
-    cutting.cut(member.network, task.kept, size_px=SIZE)
-    cutting.recalibrate(member.network, recipe, images.gather(first.recalibration_rows))
+    cutting.carve(member.network, recipe, task.kept, images, first)
     parts = [
         loop.Part(images.gather(rows), np.eye(2, dtype=np.float32)[1 - rows % 2])
         for rows in (first.train_rows, first.search_val_rows)

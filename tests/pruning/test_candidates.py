@@ -1,14 +1,13 @@
 """Candidates: full networks within each share, from the baselines on, and the order of the picks."""
 
 import copy
-import dataclasses
 
 import numpy as np
 import pytest
 
 from cxr import numerics
 from cxr.evolution.genes import Evaluated
-from cxr.pruning import baselines, candidates, cutting, evidence, methods
+from cxr.pruning import baselines, candidates, cutting, evidence, methods, reconstruction
 from tests.pruning.parents import SIZE, network, small
 from tests.pruning.test_baselines import losses, space
 from tests.pruning.test_encoding import EVIDENCE
@@ -82,9 +81,9 @@ def test_folds_and_shares_draw_by_themselves(own):
 
 def test_the_first_generation_starts_from_the_baselines_then_random_networks(own):
     begun = list(dict.fromkeys(starts(own).values()))
-    assert len(begun) == 5
+    assert len(begun) == 6
     tried = explore([own])[0, 0.5]
-    assert [x.genome for x in tried[:5]] == begun
+    assert [x.genome for x in tried[:6]] == begun
     assert [x.generation for x in tried] == [0] * 8 + [1] * 8 + [2] * 8 + [3] * 8
     assert [x.genome for x in explore([own], population=3)[0, 0.5][:3]] == begun[:3]
 
@@ -210,17 +209,28 @@ def test_unknown_words_and_gradients_that_were_not_gathered_are_told():
         candidates.space(parent, **about)
 
 
+def known(parent):
+    """Return evidence that is the same for all filters, and moments of inputs that have nothing in common."""
+    layers = {name: m.weight for name, m in parent.named_modules() if getattr(m, "weight", None) is not None}  # fmt: skip
+    moments = {
+        name: reconstruction.Moments(100, np.zeros(weight.shape[1]), 100 * np.eye(weight.shape[1]))
+        for name, weight in layers.items()
+        if weight.dim() > 1
+    }
+    taylor = {name: np.ones(len(weight)) for name, weight in layers.items()}
+    return evidence.Evidence(seed=1, fold=0, taylor=taylor, moments=moments)
+
+
 def test_a_criterion_that_ranks_nothing_has_no_encoding(own):
     parent = network(small())
     for layer in parent.modules():
         if isinstance(layer, cutting.torch.nn.BatchNorm2d):
             layer.affine, layer.weight, layer.bias = False, None, None
-    zeros = {name: np.ones(len(m.weight)) for name, m in parent.named_modules() if getattr(m, "weight", None) is not None}  # fmt: skip
     found = candidates.space(
         parent, criterion="l1_norm", encoding="counts", size_px=SIZE,
-        evidence=evidence.Evidence(seed=1, fold=0, taylor=zeros),
+        evidence=known(parent),
     )  # fmt: skip
-    assert list(found.ranked) == ["l1_norm", "taylor", "random"]
+    assert list(found.ranked) == ["l1_norm", "taylor", "reconstruction", "random"]
     limit = candidates.limit(found, 0.5)
     cuts = baselines.cuts(found, macs=limit, losses=losses(found.ranked["l1_norm"]))
     assert "bn_scale" not in cuts and "bn_scale" not in candidates.seeds(found, cuts)
@@ -229,10 +239,9 @@ def test_a_criterion_that_ranks_nothing_has_no_encoding(own):
 def test_making_a_space_leaves_the_parent_as_it_was():
     parent = network(small())
     before = copy.deepcopy(parent.state_dict())
-    zeros = {name: np.ones(len(m.weight)) for name, m in parent.named_modules() if getattr(m, "weight", None) is not None}  # fmt: skip
     candidates.space(
         parent, criterion="taylor", encoding="mask", size_px=SIZE,
-        evidence=dataclasses.replace(EVIDENCE, taylor=zeros),
+        evidence=known(parent),
     )  # fmt: skip
     after = parent.state_dict()
     assert list(after) == list(before)

@@ -35,8 +35,16 @@ def test_the_best_evolved_ones_and_every_baseline_compete():
     found, cuts, macs = entered(genomes, evolved=2)
     methods = [one.method for one in found]
     assert methods == ["evolved", "evolved", *cuts]
-    assert methods[2:] == ["uniform", "global", "bn_scale", "taylor", "random", "sensitivity"]
-    assert [one.number for one in found] == [1, 2, *[1] * 6]
+    assert methods[2:] == [
+        "uniform",
+        "global",
+        "bn_scale",
+        "taylor",
+        "reconstruction",
+        "random",
+        "sensitivity",
+    ]
+    assert [one.number for one in found] == [1, 2, *[1] * 7]
     for one, genome in zip(found[:2], genomes[:2], strict=True):
         assert one.tried == genome and one.genome == draws.fill(code, genome, macs=macs)
         assert one.network(0).macs == code.macs(one.genome) <= macs
@@ -77,7 +85,7 @@ def test_the_winner_has_the_highest_auroc_then_the_lowest_loss_then_comes_first(
 def test_every_method_has_its_best_and_the_pick_is_the_best_of_all():
     entrants = changed(outcome().entrants, "evolved", 2, auroc=0.890625)
     found = contest.picks(entrants)
-    assert list(found) == ["pruned", "evolved", "uniform", "global", "bn_scale", "taylor", "random", "sensitivity"]  # fmt: skip
+    assert list(found) == ["pruned", "evolved", "uniform", "global", "bn_scale", "taylor", "reconstruction", "random", "sensitivity"]  # fmt: skip
     assert found["pruned"] is found["taylor"]
     assert (found["evolved"].entry.method, found["evolved"].entry.number) == ("evolved", 2)
     assert "taylor" not in contest.picks([x for x in entrants if x.entry.method != "taylor"])

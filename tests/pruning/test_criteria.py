@@ -7,8 +7,18 @@ import pytest
 import torch
 
 from cxr import numerics, plugins, seeding
+from cxr.backbones import surgery
 from cxr.pruning import cutting, evidence
-from cxr.pruning.criteria import bn_scale, fpgm, l1_norm, l2_norm, random, taylor
+from cxr.pruning.criteria import (
+    bn_scale,
+    fpgm,
+    l1_norm,
+    l2_norm,
+    random,
+    reconstruction,
+    taylor,
+)  # fmt: skip
+from cxr.pruning.reconstruction import Moments
 from cxr.training.loop import Part
 from tests.pruning.parents import SIZE, network, small
 from tests.training.recipes import tiny
@@ -219,3 +229,67 @@ def test_random_is_drawn_for_each_seed_fold_and_group_alone(parents):
         random.scores(parent, other, NOTHING)[: one.channels],
     ]
     assert all((base != drawn).all() for drawn in differing)
+
+
+def missed(kept, covariance, weights):
+    """Return what a reader's outputs miss without the other channels, its weights refitted, by definition."""
+    gone = [channel for channel in range(len(covariance)) if channel not in kept]
+    rest = covariance[np.ix_(gone, gone)]
+    if kept:
+        across = covariance[np.ix_(kept, gone)]
+        rest = rest - across.T @ np.linalg.solve(covariance[np.ix_(kept, kept)], across)
+    return float(np.trace(weights[:, gone] @ rest @ weights[:, gone].T))
+
+
+def test_channels_go_as_they_are_missed_least_and_score_what_is_then_lost():
+    rng = seeding.stream(1, "eliminated")
+    values = rng.standard_normal((200, 7)) @ rng.standard_normal((7, 7))
+    covariance, weights = np.cov(values.T), rng.standard_normal((5, 7))
+    found = reconstruction.eliminated([(np.linalg.inv(covariance), weights.T @ weights)])
+    kept, lost = list(range(7)), 0.0
+    for channel in np.argsort(found).tolist():
+        errors = {x: missed([y for y in kept if y != x], covariance, weights) for x in kept}
+        assert min(errors, key=errors.__getitem__) == channel
+        score = errors[channel] - lost
+        assert found[channel] == pytest.approx(
+            max(score, found[~np.isin(range(7), kept)].max(initial=0))
+        )
+        kept.remove(channel)
+        lost = errors[channel]
+
+
+def test_of_twins_one_goes_for_nothing_and_the_other_is_needed():
+    rng = seeding.stream(1, "twins")
+    values = rng.standard_normal((500, 4))
+    values[:, 2] = values[:, 0] + 1e-4 * rng.standard_normal(500)
+    inverse, weights = np.linalg.inv(np.cov(values.T)), np.eye(4)
+    found = reconstruction.eliminated([(inverse, weights)])
+    low, high = sorted(found[[0, 2]])
+    assert low == found.min() < 1e-6 and high == found.max() > 1  # it carries both
+
+
+def test_reconstruction_needs_the_moments_of_all_readers(parents):
+    parent = parents[0][0]
+    with pytest.raises(
+        ValueError,
+        match=r"no moments were measured of what flows into backbone.*name reconstruction",
+    ):
+        reconstruction.scores(parent, groups(parent)[LAYER], NOTHING)
+
+
+def test_a_reader_that_flattens_counts_each_channel_once(parents):
+    """The classifier over a map of 2 x 2 reads each channel four times."""
+    rng = seeding.stream(1, "flattened")
+    reader = torch.nn.Sequential(torch.nn.Linear(12, 3))
+    group = surgery.Group(
+        name="x", channels=3, makers=("x",), depthwise=(), norms=(), takers=(("0", 4),),
+        inputs=(tuple(range(12)),),
+    )  # fmt: skip
+    weight = reader[0].weight.data
+    weight[:, 4:8] = 0.001  # channel 1 is hardly read
+    seen = Moments(0, np.zeros(12), np.zeros((12, 12)))
+    seen.add(torch.from_numpy(rng.standard_normal((400, 12))))
+    known = evidence.Evidence(seed=1, fold=0, taylor={}, moments={"0": seen})
+    found = reconstruction.scores(reader, group, known)
+    assert found.shape == (3,) and found.argmin() == 1 and 0 <= found[1] < 1e-3
+    assert 0.5 < found.sum() < 1.5  # nothing can be made up for: the shares are of the whole

@@ -113,7 +113,7 @@ def test_channels_of_several_folds_are_shown_with_their_mean(two):
 def test_contest_shows_each_entrant_before_and_after_and_who_won(two):
     left, right = contest(two).axes
     words = [label.get_text() for label in left.get_yticklabels()]
-    assert words == ["Evolved 1", "Evolved 2", "Uniform L1", "Global L1", "BatchNorm scale", "Taylor ★", "Random", "Sensitivity"]  # fmt: skip
+    assert words == ["Evolved 1", "Evolved 2", "Uniform L1", "Global L1", "BatchNorm scale", "Taylor ★", "Reconstruction", "Random", "Sensitivity"]  # fmt: skip
     marks = [line for line in left.lines if line.get_linestyle() == "None"]
     assert [line.get_xdata()[0] for line in marks[:4]] == [0.875, 0.875, 0.75, 0.75]
     taylor = [line for line in marks if line.get_marker() == "v"]

@@ -35,8 +35,7 @@ def task(first, kept=None):
 def cut(first):
     """Return the half network and its recipe, and the images."""
     images, member = prepared.read(first.prepared_folder), models.load(first.model, 0)
-    cutting.cut(member.network, half(first), size_px=SIZE)
-    cutting.recalibrate(member.network, member.recipe, images.gather(first.recalibration_rows))
+    cutting.carve(member.network, member.recipe, half(first), images, first)
     return member.network, member.recipe, images
 
 

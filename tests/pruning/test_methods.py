@@ -31,7 +31,7 @@ def test_another_name_is_refused_with_what_is_known(name):
         methods.parse(name)
     assert repr(name) in str(told.value)
     assert str(told.value).endswith(
-        "methods are pruned, evolved, uniform, global, bn_scale, taylor, random, sensitivity"
+        "methods are pruned, evolved, uniform, global, bn_scale, taylor, reconstruction, random, sensitivity"
     )
 
 

@@ -19,7 +19,7 @@ def folds(folder, splits=None, *, images=8, seed=7):
     splits = artifacts.read_csv(folder / "data/splits.csv") if splits is None else splits
     return parent.folds(
         folder / "data/models/toy", folder / "data/prepared", splits,
-        recalibration_images=images, seed=seed,
+        recalibration_images=images, reconstruct=True, seed=seed,
     )  # fmt: skip
 
 

@@ -24,7 +24,13 @@ def test_every_criterion_ranks_the_parent(folder):
     member = models.load(folder / "data/models/toy", 0)
     names = [group.name for group in cutting.groups(member.network, size_px=SIZE)]
     assert [group.name for group in made.space.groups] == names
-    assert sorted(made.space.ranked) == ["bn_scale", "l1_norm", "random", "taylor"]
+    assert sorted(made.space.ranked) == [
+        "bn_scale",
+        "l1_norm",
+        "random",
+        "reconstruction",
+        "taylor",
+    ]
     images = prepared.read(folder / "data/prepared").gather(made.fold.recalibration_rows)
     said = loop.raw_scores(member.network, member.recipe, images).numpy()
     assert np.array_equal(made.taught_NL, said) and np.array_equal(said, fitness.taught(made.fold))

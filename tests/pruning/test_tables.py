@@ -10,7 +10,17 @@ from cxr.pruning import tables
 from tests.pruning.outcomes import WHOLE, outcome, space
 
 numerics.exact_torch()
-CUTS = ["pruned", "evolved", "uniform", "global", "bn_scale", "taylor", "random", "sensitivity"]
+CUTS = [
+    "pruned",
+    "evolved",
+    "uniform",
+    "global",
+    "bn_scale",
+    "taylor",
+    "reconstruction",
+    "random",
+    "sensitivity",
+]
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +86,20 @@ def test_channels_of_all_groups(four):
 def test_contests(four):
     table = tables.contests(four)
     assert list(table) == ["fold", "share", "method", "number", "macs", "auroc", "loss", "contest_auroc", "contest_loss", "chosen"]  # fmt: skip
-    first = table[:8]
+    first = table[:9]
     assert first["method"].tolist() == ["evolved", "evolved", *CUTS[2:]]
-    assert first["number"].tolist() == [1, 2, *[1] * 6]
-    assert first["auroc"].tolist() == [0.875, 0.75, 0.5, 0.625, 0.75, 0.8125, 0.5625, 0.6875]
+    assert first["number"].tolist() == [1, 2, *[1] * 7]
+    assert first["auroc"].tolist() == [
+        0.875,
+        0.75,
+        0.5,
+        0.625,
+        0.75,
+        0.8125,
+        0.84375,
+        0.5625,
+        0.6875,
+    ]
     taylor = first[first["chosen"] == 1].iloc[0]
     assert (taylor["method"], taylor["contest_auroc"], taylor["contest_loss"]) == ("taylor", 0.90625, 0.09375)  # fmt: skip
     assert table["chosen"].sum() == 4

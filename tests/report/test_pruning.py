@@ -17,7 +17,7 @@ def test_it_says_what_was_optimised_on_which_images():
     text = _text()
     assert (
         "searched Evolution (NSGA-II) chose how many channels each group of layers keeps, for the "
-        "highest AUROC on search_val; within a group the channels of lowest l1_norm go first."
+        "highest AUROC on search_val; within a group the channels worth least by l1_norm go first."
     ) in text
     assert "At most 50 % or 30 % of the parent's MACs may stay, and every network" in text
     assert (
@@ -34,6 +34,8 @@ def test_it_says_what_was_optimised_on_which_images():
     ("recipe", "words"),
     [
         ({"encoding": "mask"}, "chose which channels each group of layers keeps, for the highest AUROC on search_val."),
+        ({}, "cut and judged without training, after the layers that read what went were refitted by least squares"),
+        ({"reconstruct": False}, "cut and judged without training, after their BatchNorm was measured anew, on train."),
         ({"fitness": "loss"}, "for the lowest loss on search_val;"),
         ({"fitness": "distance"}, "for raw scores nearest to the parent's, on images of train;"),
         ({"latency": {"file": "t.json", "sha256": "0"}}, "AUROC on search_val and the least latency by its table;"),

@@ -28,6 +28,7 @@ SETTINGS = {
     "survivors": {"networks": 1, "samples": 8},
     "contest": {"evolved": 1, "samples": 8},
     "recalibration_images": 8,
+    "reconstruct": True,
     "optimizer": TINY["optimizer"],
     "distillation": {"weight": 0.5, "temperature": 2.0},
 }
@@ -74,8 +75,8 @@ def test_two_workers_and_one_that_was_interrupted_leave_the_same_bytes(tmp_path,
     assert contents(tmp_path / "one") == expected
     metrics = artifacts.read_json(Path("reports/prune/toy/metrics.json"))
     assert worked["evaluate"] == metrics["evaluations"]
-    most = 2 * (2 + 1 + 6)  # of a fold: the survivors, the best evolved cut and six baselines
-    assert 2 * 6 <= worked["train"] <= most
+    most = 2 * (2 + 1 + 7)  # of a fold: the survivors, the best evolved cut and seven baselines
+    assert 2 * 7 <= worked["train"] <= most
     assert f"and {most} short trainings" in done.stderr
     (folder,) = (tmp_path / "one/data/.scratch/prune").iterdir()
     records = sorted(folder.iterdir())
