@@ -140,13 +140,16 @@ worker: setup ## [QUEUE=gpu]: one more worker for the server of make serve, here
 	@$(PYTHON) -m flows.worker $(if $(QUEUE),--queue "$(QUEUE)")
 
 proof: setup ## the long proofs; after `make repro`. Rows in reports/proof; hours, each sitting of a part ends before 150 minutes and the next goes on
+	@$(PYTHON) -m tests.proof.processors
 	@$(PYTHON) -m tests.proof.trace
 	@$(PYTHON) -m tests.proof.doubles
+	@$(PYTHON) -m tests.proof.kills
 	@$(PYTHON) -m tests.proof.combinations
 	@$(PYTHON) -m pytest tests/proof -m slow -v
 
 proof-sample: setup ## a quarter of an hour of them, drawn by the code's digits; after `make repro`; rows in reports/host/proof
-	@$(PYTHON) -m tests.proof.doubles --minutes 4 --out reports/host/proof
+	@$(PYTHON) -m tests.proof.doubles --minutes 3 --out reports/host/proof
+	@$(PYTHON) -m tests.proof.kills --minutes 2 --out reports/host/proof
 	@$(PYTHON) -m tests.proof.combinations --count 2 --fresh --out reports/host/proof
 	@$(PYTHON) -m pytest tests/proof/test_controls.py tests/proof/test_opened.py tests/proof/test_draws.py
 

@@ -16,7 +16,7 @@ from torch import nn
 from cxr import backbones, numerics, seeding
 from cxr.backbones import surgery
 from cxr.metrics import cost
-from cxr.pruning import cutting
+from cxr.pruning import cutting, reconstruction
 from cxr.training import loop, models
 from cxr.training.network import Network, build, last_layer
 from cxr.training.recipe import Recipe
@@ -119,6 +119,15 @@ def test_a_cut_takes_just_the_channels_that_are_not_kept(family):
                     tensor.data[gone] = 0
     cut = copy.deepcopy(network)
     keep(cut, family, kept)
+    filters = {name: kept[group.name] for group in found for name in group.makers}
+    lost = reconstruction.lost_inputs(found, kept)
+    less = [group for group in found if len(kept[group.name]) < group.channels]
+    assert lost.keys() == {name for group in less for name, _ in group.takers}
+    for name, inputs in lost.items():  # those that a reader is said to lose are those that it loses
+        whole = network.get_submodule(name).weight
+        rows = filters.get(name, range(len(whole)))
+        stays = sorted(set(range(whole.shape[1])) - set(inputs))
+        assert torch.equal(cut.get_submodule(name).weight, whole[list(rows)][:, stays])
     shown = torch.from_numpy(images(family)).float()[:, None] / 255
     with torch.no_grad():
         scores, expected = cut(shown), network(shown)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,11 +100,30 @@ def run(
     entry: Entry, folder: Path, *, before: Sequence[str] = (), **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the stage in its folder; `before` goes before its command, `more` into its environment."""
-    environment = {**clones.environment(folder), "PYTHONDONTWRITEBYTECODE": "1", **more}
     return subprocess.run(
         [*before, sys.executable, *entry.words],
-        cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        cwd=folder, env=_environment(folder, more), capture_output=True, text=True,
+        stdin=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def killed(entry: Entry, folder: Path, *, seconds: float) -> bool:
+    """Start the stage, kill all of it after so many seconds; tell whether it still ran then."""
+    process = subprocess.Popen(
+        [sys.executable, *entry.words],
+        cwd=folder, env=_environment(folder, {}), start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait() == -signal.SIGKILL
+    return False
+
+
+def _environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
+    return {**clones.environment(folder), "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 def differing(entry: Entry, root: Path, folder: Path) -> list[str]:
@@ -128,3 +148,13 @@ def files(root: Path, out: str) -> Iterator[str]:
 
 def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
+
+
+def half_made(entry: Entry, root: Path, folder: Path) -> list[str]:
+    """Return the output files that are there and not the recorded ones: half a result that looks like one."""
+    return [
+        path
+        for out in entry.outs
+        for path in files(folder, out)
+        if _content(root / path) != _content(folder / path)
+    ]

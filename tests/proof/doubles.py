@@ -10,7 +10,6 @@ order drawn by lot, so that the first ones are a sample. Exit 1 if anything diff
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 import tempfile
 import time
@@ -20,13 +19,12 @@ import pandas as pd
 
 from cxr import artifacts, seeding
 from flows import pipeline
-from tests.proof import alone
+from tests.proof import alone, rows
 from tests.proof.conditions import CONDITIONS, CannotSet
+from tests.proof.rows import EQUAL, MINUTES, REPORT
 
-REPORT = pipeline.HERE / "reports/proof"
 COLUMNS = ("lock", "stage", "condition", "outcome", "seconds")
-EQUAL, NOT_SET = "equal", "not set"
-MINUTES = 150.0
+NOT_SET = "not set"
 
 
 def outcome(entry: alone.Entry, name: str, root: Path) -> str:
@@ -49,29 +47,14 @@ def outcome(entry: alone.Entry, name: str, root: Path) -> str:
 def pairs(root: Path) -> list[tuple[alone.Entry, str]]:
     """Return every stage with every condition, in an order that the lock file decides."""
     found = [(entry, name) for entry in alone.entries(root) for name in CONDITIONS]
-    rng = seeding.stream(int(lock(root), 16), "proof", "doubles")
+    rng = seeding.stream(int(rows.lock(root), 16), "proof", "doubles")
     return [found[place] for place in rng.permutation(len(found))]
-
-
-def lock(root: Path) -> str:
-    """Return twelve digits that stand for a project's dvc.lock."""
-    return hashlib.md5((root / pipeline.LOCK_FILE).read_bytes(), usedforsecurity=False).hexdigest()[
-        :12
-    ]
-
-
-def kept(path: Path, of: str) -> pd.DataFrame:
-    """Return the finished lines that speak of this lock file; none that speaks of another."""
-    if not path.is_file():
-        return pd.DataFrame(columns=COLUMNS)
-    table = artifacts.read_csv(path, dtype={"lock": str})
-    return table[table["lock"] == of].reset_index(drop=True)
 
 
 def sit(root: Path, path: Path, *, minutes: float) -> pd.DataFrame:
     """Run what is left, line by line, until all is done or the time is over; return all lines."""
-    of, end = lock(root), time.monotonic() + 60 * minutes
-    table = kept(path, of)
+    of, end = rows.lock(root), time.monotonic() + 60 * minutes
+    table = rows.kept(path, of, COLUMNS)
     done = set(zip(table["stage"], table["condition"], strict=True))
     left = [(entry, name) for entry, name in pairs(root) if (entry.name, name) not in done]
     print(

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from tests.proof import alone, conditions, doubles
+from tests.proof import alone, conditions, doubles, rows
 
 pytestmark = pytest.mark.slow
 
@@ -41,5 +41,5 @@ def test_finished_lines_are_kept_and_another_lock_begins_anew(small, tmp_path, m
     assert list(first["outcome"]) == [doubles.EQUAL]
     assert list(doubles.sit(small, path, minutes=1)["outcome"]) == [doubles.EQUAL]
     assert path.read_text() == text
-    path.write_text(text.replace(doubles.lock(small), "0" * 12))
+    path.write_text(text.replace(rows.lock(small), "0" * 12))
     assert len(doubles.sit(small, path, minutes=1)) == 1
