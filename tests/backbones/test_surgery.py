@@ -5,6 +5,8 @@ import copy
 import pytest
 import timm
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch_pruning.pruner import function
 
@@ -73,6 +75,16 @@ def keep(network: nn.Sequential, kept) -> None:
     surgery.keep(network, kept, size_px=SIZE, ignored=[network[-1]])
 
 
+def silence(network: nn.Sequential, kept) -> None:
+    """Let all channels but the kept ones say 0, whatever the image; groups not named stay as they are."""
+    for group in groups(network):
+        gone = sorted(set(range(group.channels)) - set(kept.get(group.name, range(group.channels))))
+        for layer in map(network.get_submodule, (*group.makers, *group.depthwise, *group.norms)):
+            for tensor in (layer.weight, layer.bias):
+                if tensor is not None:
+                    tensor.data[gone] = 0
+
+
 def some(network: nn.Sequential) -> dict[str, list[int]]:
     """Keep uneven parts of every group; whole groups of norms and convolutions where there are any."""
     return {
@@ -134,14 +146,7 @@ def test_a_cut_takes_just_the_channels_that_are_not_kept(name):
     """Channels that are 0 for every image say nothing: without them the scores stay as they were."""
     network = build(name)
     kept = some(network)
-    for group in groups(network):
-        gone = sorted(set(range(group.channels)) - set(kept[group.name]))
-        for layer in (*group.makers, *group.depthwise, *group.norms):
-            module = network.get_submodule(layer)
-            with torch.no_grad():
-                module.weight[gone] = 0
-                if module.bias is not None:
-                    module.bias[gone] = 0
+    silence(network, kept)
     cut = copy.deepcopy(network)
     keep(cut, kept)
     for group in groups(network):
@@ -149,6 +154,23 @@ def test_a_cut_takes_just_the_channels_that_are_not_kept(name):
     with torch.no_grad():
         assert torch.allclose(cut(images()), network(images()), rtol=1e-4, atol=1e-5)
         assert not torch.allclose(network(images()), build(name)(images()), rtol=1e-2)
+
+
+@settings(max_examples=25, deadline=None, database=None, derandomize=True)
+@given(data=st.data())
+def test_any_choice_of_channels_leaves_the_network_that_has_no_others(data):
+    """Any non-empty set of each group's channels: the cut network says what the zeroed one does."""
+    parent = build("mobilenetv2_035")
+    kept = {
+        group.name: sorted(data.draw(st.sets(st.integers(0, group.channels - 1), min_size=1)))
+        for group in data.draw(st.permutations(groups(parent)))[:6]
+    }
+    _trained(parent, centred=True)
+    zeroed, cut = copy.deepcopy(parent), copy.deepcopy(parent)
+    silence(zeroed, kept)
+    keep(cut, kept)
+    with torch.no_grad():
+        assert torch.allclose(cut(images()), zeroed(images()), atol=1e-4)
 
 
 def test_what_is_cut_can_be_trained():

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cxr import numerics, seeding
 from cxr.pruning import draws, masks
@@ -199,3 +201,19 @@ def test_too_few_macs_are_refused(encoded):
     ):
         with pytest.raises(ValueError, match=rf"no network within .* has {least:,}"):
             found()
+
+
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@given(data=st.data())
+def test_any_genome_can_be_fitted_and_filled(encoded, mask, data):
+    """Whatever a mutation makes of a genome, what comes of it is alive, within the MACs and near them."""
+    code = data.draw(st.sampled_from([encoded, mask]))
+    genome = tuple(data.draw(st.integers(0, gene.size - 1)) for gene in code.genes)
+    share = data.draw(st.floats(0.25, 0.95))
+    limit = int(share * code.macs(code.whole))
+    fitted = draws.fit(code, genome, macs=limit, rng=seeding.stream(1, "any"))
+    assert code.living(fitted) and 0.9 * limit <= code.macs(fitted) <= limit
+    assert full(code, draws.fill(code, fitted, macs=limit), limit)
+    kept = code.kept(fitted)
+    assert code.like(kept) == fitted
+    assert all(own == sorted(set(own)) and own for own in kept.values())
