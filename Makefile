@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-distill bench-train bench-parallel bench-serving speed latency-table review experiments tensorboard verify doctor flow serve worker proof proof-sample lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-latency bench-distill bench-train bench-parallel bench-serving speed latency-table review experiments tensorboard verify doctor flow serve worker proof proof-sample lock clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -93,8 +93,11 @@ bench-data: bench-setup ## how fast images are read, beside OpenCV, torchvision 
 bench-search: setup ## evolution against random search on real data (CXR_REAL_DATA), seed by seed; stops before 150 minutes and goes on
 	@$(PYTHON) -m tests.bench.search
 
-bench-prune: setup ## evolved cuts beside seven others at equal MACs on real data (CXR_REAL_DATA), seed by seed; stops before 150 minutes and goes on
+bench-prune: setup ## evolved cuts beside eight others at equal MACs on real data (CXR_REAL_DATA), seed by seed; stops before 150 minutes and goes on
 	@$(PYTHON) -m tests.bench.prune
+
+bench-latency: setup ## MobileNetV2 and ResNet-18 at 30 % of their MACs beside their parents at 224 px, and within one core and 512 MB; 2 minutes
+	@$(PYTHON) -m tests.bench.latency
 
 bench-distill: setup ## what a teacher is worth to a small student on real data (CXR_REAL_DATA), three seeds; goes on where it ended
 	@$(PYTHON) -m tests.bench.distill
