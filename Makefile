@@ -148,6 +148,7 @@ proof: setup ## the long proofs; after `make repro`. Rows in reports/proof; hour
 	@$(PYTHON) -m tests.proof.doubles
 	@$(PYTHON) -m tests.proof.kills
 	@$(PYTHON) -m tests.proof.combinations
+	@$(PYTHON) -m tests.proof.summary
 	@$(PYTHON) -m pytest tests/proof -m slow -v
 
 proof-sample: setup ## a quarter of an hour of them, drawn by the code's digits; after `make repro`; rows in reports/host/proof

@@ -26,13 +26,11 @@ from ruamel.yaml import YAML
 from cxr import artifacts
 from flows import pipeline
 from tests.proof import clones, draws
+from tests.proof.rows import EQUAL, MINUTES, REPORT
 
-REPORT = pipeline.HERE / "reports/proof"
 SCRATCH = pipeline.HERE.resolve() / "data/.scratch/proof-combinations"
 COLUMNS = ("code", "combination", "stages", "way", "outcome", "seconds")
-EQUAL = "equal"
 COUNT, BATCH = 60, 3
-MINUTES = 150.0
 
 
 class Failed(RuntimeError):

@@ -21,9 +21,8 @@ from pathlib import Path
 import pandas as pd
 
 from cxr import artifacts, doctor, numerics
-from flows import pipeline
+from tests.proof.rows import REPORT
 
-REPORT = pipeline.HERE / "reports/proof"
 COLUMNS = ("processor", "family_model", "widest", "golden", "probes", "same", "in_class", "seconds")
 EMULATED = ("Haswell", "Skylake-Client")
 """qemu's names: AVX2 and FMA, no AVX-512"""

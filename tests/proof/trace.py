@@ -1,7 +1,8 @@
 """What each stage really opens, beside what dvc.yaml declares: `python -m tests.proof.trace`.
 
 Each stage of dvc.lock runs once under strace in a copy of the whole project (where `make repro` has run), so
-that a file which it should not read is there to be read. reports/proof/opened.csv has a line a stage: how
+that a file which it should not read is there to be read. reports/proof/opened.csv has a line a stage (of the
+same dvc.lock it is kept): how
 many files of the project it read, those among them that are not declared, how many images it read that the
 manifest's hashes vouch for and how much code to name its kept work by, what it wrote anywhere but in its outputs, and what is declared and was never
 opened. Exit 1 if anything undeclared was read or written.
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,9 +23,9 @@ import pandas as pd
 from cxr import artifacts
 from flows import pipeline
 from tests.house import source
-from tests.proof import alone, clones, opened
+from tests.proof import alone, clones, opened, rows
+from tests.proof.rows import REPORT
 
-REPORT = pipeline.HERE / "reports/proof"
 FREE = ("data/.scratch", "reports/host")
 """folders that a stage may read and write and that decide no output: kept work, durations"""
 IMAGES = ("data/raw",)
@@ -41,6 +43,10 @@ LEFT_OUT = (
     "__pycache__",
     ".*cache*",
 )
+COLUMNS = (
+    "lock", "stage", "read", "undeclared", "by_hash", "for_scratch", "written_elsewhere", "never_opened",
+    "never_opened_names",
+)  # fmt: skip
 _FEW = 12  # names in a cell
 
 
@@ -136,26 +142,33 @@ def main() -> None:
             if options.small:
                 root = clones.small(Path(folder) / "clone")
                 clones.reproduced(root)
-            rows = traced(root, options.stages)
+            table = traced(root, options.out / "opened.csv", options.stages)
     except (RuntimeError, ValueError, OSError, AssertionError, subprocess.SubprocessError) as error:
         sys.exit(f"trace: {error}")
-    artifacts.write_csv(options.out / "opened.csv", pd.DataFrame(rows))
-    wrong = [x["stage"] for x in rows if x["undeclared"] or x["written_elsewhere"]]
-    print(
-        f"trace: {len(rows)} stages, {len(wrong)} with undeclared files {' '.join(map(str, wrong))}"
-    )
-    sys.exit(bool(wrong))
+    faulty = wrong(table)
+    print(f"trace: {len(table)} stages, {len(faulty)} with undeclared files {' '.join(faulty)}")
+    sys.exit(bool(faulty))
 
 
-def traced(root: Path, names: list[str]) -> list[dict[str, str | int]]:
-    """Return the lines of the stages named, or of all; each is printed when it is there."""
-    chosen = [x for x in alone.entries(root) if not names or x.name in names]
-    rows = []
-    for entry in chosen:
+def traced(root: Path, path: Path, names: Sequence[str] = ()) -> pd.DataFrame:
+    """Trace the stages named, or all, that have no line of this dvc.lock in the file yet; return its lines."""
+    of = rows.lock(root)
+    table = rows.kept(path, of, COLUMNS)
+    for entry in alone.entries(root):
+        if entry.name in set(table["stage"]) or (names and entry.name not in names):
+            continue
         with tempfile.TemporaryDirectory(prefix="cxr-trace-") as folder:
-            rows.append(row(entry, trace(entry, root, Path(folder)), root))
-        print(rows[-1], flush=True)
-    return rows
+            found = {"lock": of, **row(entry, trace(entry, root, Path(folder)), root)}
+        table = pd.concat([table, pd.DataFrame([found])], ignore_index=True)
+        artifacts.write_csv(path, table)
+        print(found, flush=True)
+    return table
+
+
+def wrong(table: pd.DataFrame) -> list[str]:
+    """Return the stages that opened what is not declared, or wrote where nothing is."""
+    told = table[["undeclared", "written_elsewhere"]]
+    return table["stage"][(told.notna() & (told != "")).any(axis=1)].tolist()
 
 
 if __name__ == "__main__":
