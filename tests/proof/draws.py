@@ -35,7 +35,7 @@ CELLS: Tree = {
 MOBILE: Tree = {
     "name": "mobile", "caps": CAPS, "like": "mobilenetv2_035", "widths": [75, 100], "depths": [-2, -1], "kernels": [3, 5], "expansions": [3, 6],
 }  # fmt: skip
-CRITERIA = ("l1_norm", "l2_norm", "bn_scale", "taylor", "fpgm", "random")
+CRITERIA = ("l1_norm", "l2_norm", "bn_scale", "taylor", "fpgm", "random", "reconstruction")
 
 
 class Lot:
@@ -174,6 +174,6 @@ def _prune(lot: Lot, share: float) -> Tree:
     return {
         "criterion": lot.one(CRITERIA), "encoding": lot.one(("counts", "mask")), "shares": [share],
         "window": 0.9, "fitness": lot.one(("auroc", "loss", "distance")), "population": 4, "generations": 2,
-        "recalibration_images": 16, "reconstruct": True, "contest": {"evolved": 1, "samples": 32},
+        "recalibration_images": 16, "reconstruct": lot.one((True, False)), "contest": {"evolved": 1, "samples": 32},
         "survivors": lot.one((None, {"networks": 2, "samples": 32})),
     }  # fmt: skip
