@@ -9,7 +9,6 @@ order drawn by lot, so that the first ones are a sample. Exit 1 if anything diff
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -18,10 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from cxr import artifacts, seeding
-from flows import pipeline
 from tests.proof import alone, rows
 from tests.proof.conditions import CONDITIONS, CannotSet
-from tests.proof.rows import EQUAL, MINUTES, REPORT
+from tests.proof.rows import EQUAL
 
 COLUMNS = ("lock", "stage", "condition", "outcome", "seconds")
 NOT_SET = "not set"
@@ -75,14 +73,7 @@ def sit(root: Path, path: Path, *, minutes: float) -> pd.DataFrame:
 
 def main() -> None:
     """Sit, say how many pairs were equal, and exit 1 if one was not."""
-    parser = argparse.ArgumentParser(prog="python -m tests.proof.doubles", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument(
-        "--project", type=Path, default=pipeline.HERE, help="where `make repro` has run"
-    )
-    parser.add_argument("--out", type=Path, default=REPORT)
-    parser.add_argument("--minutes", type=float, default=MINUTES, help="of a sitting, about")
-    options = parser.parse_args()
+    options = rows.options("doubles", __doc__)
     try:
         table = sit(options.project, options.out / "doubles.csv", minutes=options.minutes)
     except (ValueError, OSError) as error:

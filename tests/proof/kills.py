@@ -9,7 +9,6 @@ kept, so that a sitting that ends goes on where it ended. Exit 1 if a life ended
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -18,9 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from cxr import artifacts, seeding
-from flows import pipeline
 from tests.proof import alone, rows
-from tests.proof.rows import EQUAL, MINUTES, REPORT
+from tests.proof.rows import EQUAL
 
 COLUMNS = ("lock", "stage", "life", "kills", "outcome", "seconds")
 TIMES = 5
@@ -85,14 +83,7 @@ def sit(root: Path, path: Path, *, minutes: float, lives: int = LIVES) -> None:
 
 def main() -> None:
     """Sit, say what came of all lives, and exit 1 if one did not end with the recorded bytes."""
-    parser = argparse.ArgumentParser(prog="python -m tests.proof.kills", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument(
-        "--project", type=Path, default=pipeline.HERE, help="where `make repro` has run"
-    )
-    parser.add_argument("--out", type=Path, default=REPORT)
-    parser.add_argument("--minutes", type=float, default=MINUTES, help="of a sitting, about")
-    options = parser.parse_args()
+    options = rows.options("kills", __doc__)
     path = options.out / "kills.csv"
     try:
         sit(options.project, path, minutes=options.minutes)

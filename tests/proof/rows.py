@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,3 +29,15 @@ def kept(path: Path, of: str, columns: Sequence[str]) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     table = artifacts.read_csv(path, dtype={"lock": str})
     return table[table["lock"] == of].reset_index(drop=True)
+
+
+def options(name: str, words: str | None) -> argparse.Namespace:
+    """Read the command line of a proof that sits: project, out and minutes; `words` are its module's."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.proof.{name}", description=words,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument(
+        "--project", type=Path, default=pipeline.HERE, help="where `make repro` has run"
+    )
+    parser.add_argument("--out", type=Path, default=REPORT)
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of a sitting, about")
+    return parser.parse_args()

@@ -1,11 +1,11 @@
 """What each stage really opens, beside what dvc.yaml declares: `python -m tests.proof.trace`.
 
 Each stage of dvc.lock runs once under strace in a copy of the whole project (where `make repro` has run), so
-that a file which it should not read is there to be read. reports/proof/opened.csv has a line a stage (of the
-same dvc.lock it is kept): how
-many files of the project it read, those among them that are not declared, how many images it read that the
-manifest's hashes vouch for and how much code to name its kept work by, what it wrote anywhere but in its outputs, and what is declared and was never
-opened. Exit 1 if anything undeclared was read or written.
+that a file which it should not read is there to be read. reports/proof/opened.csv has a line a stage, kept
+while it speaks of the same dvc.lock: how many files of the project it read, those among them that are not
+declared, how many images it read that the manifest's hashes vouch for and how much code to name its kept
+work by, what it wrote anywhere but in its outputs, and what is declared and was never opened. Exit 1 if
+anything undeclared was read or written.
 """
 
 from __future__ import annotations
