@@ -33,7 +33,9 @@ class Params:
     criterion: str
     """which channels of a group the evolved cut loses first: a file in cxr/pruning/criteria"""
     encoding: Literal["counts", "mask"]
-    """counts: channels kept per group, multiples of 8; mask: one bit per filter, for small networks"""
+    """counts: channels kept per group; mask: one bit per filter, for small networks"""
+    multiple: int
+    """kept channels are multiples of it, in the baselines' cuts too"""
     shares: list[float]
     """of the parent's MACs that may stay, whole per cents, falling; each is searched for itself"""
     window: float
@@ -63,6 +65,8 @@ class Params:
 
     def __post_init__(self) -> None:
         self.terms()  # its faults are ours
+        if self.multiple < 1:
+            raise ValueError(f"multiple must be at least 1, not {self.multiple}")
         if self.recalibration_images < 2:
             raise ValueError(
                 f"recalibration_images must be at least 2, not {self.recalibration_images}"
@@ -116,8 +120,8 @@ def open_court(name: str, folds: list[Fold], settings: Params, *, seed: int, fol
         table = latency.Table.read(Path(told.file), told.sha256)
     work = [
         start.Task(
-            fold=fold, criterion=settings.criterion, encoding=settings.encoding, table=table,
-            seed=seed,
+            fold=fold, criterion=settings.criterion, encoding=settings.encoding,
+            multiple=settings.multiple, table=table, seed=seed,
         )
         for fold in folds
     ]  # fmt: skip

@@ -7,6 +7,7 @@ were allowed: .038 of accuracy on val behind the uniform cut.)
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,6 @@ RANKED = ("l1_norm", "bn_scale", "taylor", "reconstruction", "random")
 """The criteria that the baselines need."""
 SEEDS = ("uniform", "global", "bn_scale", "taylor", "reconstruction", "sensitivity")
 """The baselines that a search starts with; `random` has uniform's counts."""
-ENCODINGS = {"counts": counts.encode, "mask": masks.encode}
 _DRAWS = 20  # random networks drawn for one that is new
 
 Key = tuple[int, float]
@@ -49,23 +49,27 @@ class Space:
 
 
 def space(
-    network: Network, *, criterion: str, encoding: str, evidence: Evidence, size_px: int
-) -> Space:
+    network: Network, *, criterion: str, encoding: str, evidence: Evidence, size_px: int,
+    multiple: int = counts.MULTIPLE,
+) -> Space:  # fmt: skip
     """Rank a trained network's channels by `criterion` and by what the baselines need.
 
-    The evidence must have been gathered for `criterion` and for those in RANKED. Raises ValueError for an
-    encoding that is not there and if there is nothing to prune.
+    The evidence must have been gathered for `criterion` and for those in RANKED; where genes count
+    channels, `multiple` of them go at a time. Raises ValueError for an encoding that is not there and if
+    there is nothing to prune.
     """
-    if encoding not in ENCODINGS:
-        raise ValueError(f"unknown encoding {encoding!r}: known are {', '.join(ENCODINGS)}")
+    counted = functools.partial(counts.encode, multiple=multiple)
+    encodings: dict[str, Callable[..., Encoding]] = {"counts": counted, "mask": masks.encode}
+    if encoding not in encodings:
+        raise ValueError(f"unknown encoding {encoding!r}: known are {', '.join(encodings)}")
     groups = tuple(cutting.groups(network, size_px=size_px))
     scores = {
         name: {group.name: _criterion(name).scores(network, group, evidence) for group in groups}
         for name in dict.fromkeys((criterion, *RANKED))
     }
-    own = ENCODINGS[encoding](network, groups, scores[criterion], size_px=size_px)
+    own = encodings[encoding](network, groups, scores[criterion], size_px=size_px)
     ranked = {
-        name: counts.encode(network, groups, scores[name], size_px=size_px)
+        name: counted(network, groups, scores[name], size_px=size_px)
         for name in RANKED
         if name == "l1_norm" or any(one is not None for one in scores[name].values())
     }
@@ -79,7 +83,7 @@ def _criterion(name: str) -> Any:
 def limit(space: Space, share: float) -> int:
     """Return the most MACs that a network may have which keeps `share` of its parent's.
 
-    Raises ValueError if the search, or its baselines in steps of 8 channels, can't get so far down.
+    Raises ValueError if the search, or its baselines in steps of `multiple`, can't get so far down.
     """
     allowed = math.floor(share * space.macs)
     least = max(one.macs(one.smallest) for one in (space.encoding, space.ranked["l1_norm"]))

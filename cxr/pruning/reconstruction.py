@@ -124,7 +124,7 @@ def _refit(layer: nn.Module, lost: Sequence[int], seen: Moments) -> None:
     share_KG = np.linalg.solve(within_KK, across_KG)
     weight = layer.weight.detach().double().numpy()  # type: ignore[operator]
     refitted = weight.copy()
-    refitted[:, ~goes_C] += np.einsum("og...,kg->ok...", weight[:, goes_C], share_KG)
+    refitted[:, ~goes_C] += np.tensordot(share_KG, weight[:, goes_C], (1, 1)).swapaxes(0, 1)
     mean_G = seen.mean_C[goes_C] - seen.mean_C[~goes_C] @ share_KG
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(refitted))  # type: ignore[operator]

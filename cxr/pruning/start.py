@@ -22,6 +22,8 @@ class Task:
     """of the evolved cut: a file in cxr/pruning/criteria"""
     encoding: str
     """counts or mask"""
+    multiple: int
+    """where genes count channels: so many go at a time"""
     table: latency.Table | None
     """of what layers take, where the search wants few microseconds too"""
     seed: int
@@ -53,7 +55,7 @@ def make(task: Task) -> Start:
     )  # fmt: skip
     space = candidates.space(
         member.network, criterion=task.criterion, encoding=task.encoding,
-        evidence=gathered, size_px=images.size_px,
+        multiple=task.multiple, evidence=gathered, size_px=images.size_px,
     )  # fmt: skip
     timing = None
     if task.table is not None:

@@ -39,7 +39,7 @@ from tests.stages.test_finish import SETTINGS as FINISH
 from tests.training.recipes import TINY
 
 PRUNE: dict[str, Any] = {
-    "criterion": "l1_norm", "encoding": "counts", "shares": [0.5], "window": 0.9,
+    "criterion": "l1_norm", "encoding": "counts", "multiple": 8, "shares": [0.5], "window": 0.9,
     "fitness": "loss", "worst_label": None, "latency": None, "population": 3, "generations": 1,
     "survivors": None, "contest": {"evolved": 1, "samples": 8}, "recalibration_images": 8, "reconstruct": True,
     "optimizer": TINY["optimizer"], "distillation": FINISH["distillation"],

@@ -172,8 +172,8 @@ def _search(lot: Lot, *, loss: str) -> Tree:
 
 def _prune(lot: Lot, share: float) -> Tree:
     return {
-        "criterion": lot.one(CRITERIA), "encoding": lot.one(("counts", "mask")), "shares": [share],
-        "window": 0.9, "fitness": lot.one(("auroc", "loss", "distance")), "population": 4, "generations": 2,
+        "criterion": lot.one(CRITERIA), "encoding": lot.one(("counts", "mask")), "multiple": lot.one((4, 8)),
+        "shares": [share], "window": 0.9, "fitness": lot.one(("auroc", "loss", "distance")), "population": 4, "generations": 2,
         "recalibration_images": 16, "reconstruct": lot.one((True, False)), "contest": {"evolved": 1, "samples": 32},
         "survivors": lot.one((None, {"networks": 2, "samples": 32})),
     }  # fmt: skip

@@ -112,9 +112,14 @@ def turn(model: Path) -> None:
         models.save(partial, member.recipe, [saved], labels=["a", "b"], size_px=SIZE)
 
 
-def begin(folder: Path, *, encoding: str = "counts", criterion: str = "l1_norm") -> start.Start:
+def begin(
+    folder: Path, *, encoding: str = "counts", criterion: str = "l1_norm", multiple: int = 8
+) -> start.Start:
     """Make the first fold of what `make` laid out ready to be cut."""
-    task = start.Task(fold=fold(folder), criterion=criterion, encoding=encoding, table=None, seed=7)
+    task = start.Task(
+        fold=fold(folder), criterion=criterion, encoding=encoding, multiple=multiple, table=None,
+        seed=7,
+    )  # fmt: skip
     return start.make(task)
 
 

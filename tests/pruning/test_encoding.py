@@ -23,10 +23,12 @@ MLP = {"kind": "mlp", "hidden": [20], "dropout": 0.0}
 EVIDENCE = Evidence(seed=1, fold=0, taylor={})
 
 
-def encode(parent, scores=l1_norm.scores, size_px=SIZE, by=encoding.encode) -> encoding.Encoding:
+def encode(
+    parent, scores=l1_norm.scores, size_px=SIZE, by=encoding.encode, **options
+) -> encoding.Encoding:
     groups = cutting.groups(parent, size_px=size_px)
     ranked = {group.name: scores(parent, group, EVIDENCE) for group in groups}
-    return by(parent, groups, ranked, size_px=size_px)
+    return by(parent, groups, ranked, size_px=size_px, **options)
 
 
 def random_genome(encoded, *names) -> tuple[int, ...]:
@@ -69,6 +71,13 @@ def test_genes_choose_multiples_of_eight_and_all():
     assert "backbone.layer1.0.conv1" not in choices  # 8 channels: nothing to choose
     assert [gene.size for gene in encoded.genes] == [len(choice) for choice in encoded.choices]
     assert all(gene.ordered for gene in encoded.genes)
+
+
+def test_genes_choose_other_multiples_where_they_are_asked_for():
+    encoded = encode(network(small(head=MLP)), multiple=16)
+    choices = {g.name: c for g, c in zip(encoded.groups, encoded.choices, strict=True)}
+    assert choices["backbone.layer3.0.conv1"] == (16, 24) and choices["head.0"] == (16, 20)
+    assert "backbone.conv1.0" not in choices  # 12 channels
 
 
 def test_the_best_channels_stay_and_ties_go_to_the_first():

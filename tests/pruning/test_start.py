@@ -45,6 +45,13 @@ def test_the_criterion_and_the_encoding_of_the_search_are_those_asked_for(folder
     assert len(by_mask.space.encoding.genes) > len(by_taylor.space.encoding.genes)
 
 
+def test_all_cuts_go_in_the_steps_that_are_asked_for(folder):
+    space = begin(folder, multiple=4).space
+    for encoded in (space.encoding, *space.ranked.values()):
+        for group, choice in zip(encoded.groups, encoded.choices, strict=True):
+            assert choice == (*range(4, group.channels, 4), group.channels)
+
+
 def test_only_images_of_recalibration_rank(folder):
     before = begin(folder)
     images = prepared.read(folder / "data/prepared")
@@ -61,7 +68,9 @@ def test_only_images_of_recalibration_rank(folder):
 
 
 def test_the_seed_draws_the_random_order(folder):
-    task = start.Task(fold=fold(folder), criterion="random", encoding="counts", table=None, seed=7)
+    task = start.Task(
+        fold=fold(folder), criterion="random", encoding="counts", multiple=8, table=None, seed=7
+    )
     orders = [
         start.make(dataclasses.replace(task, seed=seed)).space.encoding.members
         for seed in (7, 7, 8)

@@ -106,7 +106,12 @@ def test_the_fitness_and_the_bound_on_the_worst_label_are_the_first_objective(fo
 def test_microseconds_of_a_table_are_the_second_objective(folder, begun):
     layers = latency.layers(models.load(begun.fold.model, 0).network, size_px=SIZE)
     task = start.Task(
-        fold=begun.fold, criterion="l1_norm", encoding="counts", table=whole(layers), seed=7
+        fold=begun.fold,
+        criterion="l1_norm",
+        encoding="counts",
+        multiple=8,
+        table=whole(layers),
+        seed=7,
     )
     timed = start.make(task)
     _, _, (one,) = hold(folder, timed, shares=[0.5])

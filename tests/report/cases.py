@@ -48,7 +48,7 @@ SEARCH = {
 }  # fmt: skip
 TAUGHT = {"weight": 0.5, "temperature": 2.0}
 PRUNE = {
-    "criterion": "l1_norm", "encoding": "counts", "shares": [0.5, 0.3], "window": 0.97,
+    "criterion": "l1_norm", "encoding": "counts", "multiple": 8, "shares": [0.5, 0.3], "window": 0.97,
     "fitness": "auroc", "worst_label": None, "latency": None, "population": 4, "generations": 3,
     "survivors": None, "contest": {"evolved": 2, "samples": 400}, "recalibration_images": 128, "reconstruct": True,
     "distillation": {"weight": 0.5, "temperature": 2.0},

@@ -18,6 +18,7 @@ from tests.training.recipes import TINY
 SETTINGS = {
     "criterion": "l1_norm",
     "encoding": "counts",
+    "multiple": 8,
     "shares": [0.5],
     "window": 0.97,
     "fitness": "auroc",
@@ -201,6 +202,7 @@ def _no_parent(folder: Path) -> None:
         ({"shares": [1.0]}, None, r"the share 1 must be a whole number of per cent"),
         ({"shares": [0.3, 0.5]}, None, r"shares must fall, each above 0 and below 1"),
         ({"window": 1.5}, None, r"window must be above 0 and at most 1, not 1\.5"),
+        ({"multiple": 0}, None, "multiple must be at least 1, not 0"),
         ({"encoding": "bits"}, None, r"encoding must be one of 'counts', 'mask', not 'bits'"),
         ({"fitness": "f1"}, None, r"fitness must be one of 'auroc', 'loss', 'distance', not 'f1'"),
         ({"worst_label": 2.0}, None, r"worst_label must be null or at least 0 and below 1, not 2\.0"),

@@ -4,5 +4,6 @@
 
 `network` is the trained parent and stays as it is; `evidence` (cxr.pruning.evidence) is what can be
 known of it beside its weights. None says that the criterion has nothing to rank this group by, which
-then stays whole. A file that says `GRADIENTS = True` needs `evidence.taylor`.
+then stays whole. A file that says `GRADIENTS = True` needs `evidence.taylor`, one that says
+`MOMENTS = True` needs `evidence.moments`.
 """

@@ -1,7 +1,7 @@
 """Rank channels by what those who read them would miss, had the cheaper ones gone and been made up for.
 
 Backward elimination: of the channels left, the one goes whose loss the readers' weights for the others can
-make up for best, and what it took with it is its score, that of all before it included. For a quadratic
+make up for best. Its score is what it takes with it, and at least that of the one before. For a quadratic
 error this is the Optimal Brain Surgeon of Hassibi and Stork 1993, "Second Order Derivatives for Network
 Pruning", NIPS, with whole channels in the place of weights and layers' outputs in that of the loss (Frantar
 and Alistarh 2022, "Optimal Brain Compression", NeurIPS). Scores are shares of the variance that the
@@ -57,7 +57,7 @@ def _covariance(seen: Moments, inputs: Sequence[int], each: int) -> np.ndarray:
 
 
 def eliminated(readers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Return what is lost when a channel goes as the next that is missed least: float64 (channels,), rising so.
+    """Return what is lost with each channel when those missed least go first: float64 (channels,), rising so.
 
     A reader is the inverse (C, C) of the covariance of what it reads, and the products (C, C) of its
     weights, which take up the work of each channel that goes. Of many channels several go at a time.
