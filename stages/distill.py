@@ -18,7 +18,7 @@ from stages._stage import run
 if TYPE_CHECKING:
     from cxr.training import folds
 
-PREPARED, MODELS = Path("data/prepared"), Path("data/models")
+PREPARED, MODELS, SPLITS = Path("data/prepared"), Path("data/models"), Path("data/splits.csv")
 
 
 def taught(
@@ -59,29 +59,33 @@ def taught(
 
 
 def main(name: str) -> str:
-    from cxr import artifacts, manifest, numerics, params, prepared, progress
+    from cxr import artifacts, manifest, numerics, params, prepared, progress, scratch
     from cxr.training import folds, models, outcome
     from cxr.training.sharded import parallel
 
-    settings = params.load(Params, f"distill.recipes.{name}")
+    settings, seed = params.load(Params, f"distill.recipes.{name}"), params.seed()
     student, teacher = MODELS / name, MODELS / str(params.value("distill.teacher"))
     numerics.exact_torch()
     images, recipe = prepared.read(PREPARED), models.shared_recipe(student)
     work = folds.tasks(
-        recipe, images.index, artifacts.read_csv(Path("data/splits.csv")),
-        prepared_folder=PREPARED, seed=params.seed(),
-    )  # fmt: skip
+        recipe, images.index, artifacts.read_csv(SPLITS), prepared_folder=PREPARED, seed=seed
+    )
     work = taught(work, student, teacher, settings)
     progress.say(
         f"distill@{name}: {len(work)} fold(s), at most {recipe.epochs} epochs, {teacher.name} teaches "
         f"with weight {settings.weight:g}"
     )
-    trained = parallel.run(work, words=f"distill@{name}")
-    return outcome.keep(
+    records = scratch.folder(
+        "distill", inputs=[PREPARED, SPLITS, student, teacher], settings=[name, seed, settings]
+    )
+    trained = parallel.run(work, words=f"distill@{name}", folder=records)
+    line = outcome.keep(
         trained, recipe, labels=manifest.labels(images.index), size_px=images.size_px,
         model=MODELS / f"{name}-taught", report=Path("reports/distill") / name,
         words=f"distill@{name}",
     )  # fmt: skip
+    scratch.finish(records)
+    return line
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cxr.training import folds
 
 PREPARED, SEARCHED, MODELS = Path("data/prepared"), Path("data/searched"), Path("data/models")
+SPLITS = Path("data/splits.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,28 +79,33 @@ def with_searched(work: list[folds.Task], *, root: Path = SEARCHED) -> list[fold
 
 
 def main(name: str) -> str:
-    from cxr import artifacts, manifest, numerics, params, prepared, progress
+    from cxr import artifacts, manifest, numerics, params, prepared, progress, scratch
     from cxr.training import folds, outcome
     from cxr.training.sharded import parallel
 
     recipe = params.load(Params, f"transfer.recipes.{name}")
     numerics.exact_torch()
-    images = prepared.read(PREPARED)
+    images, seed = prepared.read(PREPARED), params.seed()
     work = folds.tasks(
-        recipe, images.index, artifacts.read_csv(Path("data/splits.csv")),
-        prepared_folder=PREPARED, seed=params.seed(),
-    )  # fmt: skip
+        recipe, images.index, artifacts.read_csv(SPLITS), prepared_folder=PREPARED, seed=seed
+    )
     if names_search(recipe):
         work = with_searched(work)
     progress.say(
         f"transfer@{name}: {recipe.backbone} {'from its weights' if recipe.weights else 'from scratch'}, "
         f"{len(work)} fold(s) of {len(work[0].train_rows)} images, at most {recipe.epochs} epochs"
     )
-    trained = parallel.run(work, words=f"transfer@{name}")
-    return outcome.keep(
+    records = scratch.folder(
+        "transfer", inputs=[PREPARED, SPLITS, *(x.start for x in work if x.start)],
+        settings=[name, seed, recipe, [x.recipe.backbone_options for x in work]],
+    )  # fmt: skip
+    trained = parallel.run(work, words=f"transfer@{name}", folder=records)
+    line = outcome.keep(
         trained, recipe, labels=manifest.labels(images.index), size_px=images.size_px,
         model=MODELS / name, report=Path("reports/transfer") / name, words=f"transfer@{name}",
     )  # fmt: skip
+    scratch.finish(records)
+    return line
 
 
 if __name__ == "__main__":

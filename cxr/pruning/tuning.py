@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from torch import Tensor
-
-from cxr import numerics, prepared, scratch
+from cxr import numerics, prepared
 from cxr.pruning import cutting, parent
 from cxr.pruning.parent import Fold
-from cxr.training import calibrating, distillation, loop, models
+from cxr.training import calibrating, distillation, loop, models, records
 from cxr.training.network import Network
 from cxr.training.recipe import Distillation, Recipe
 
@@ -41,26 +37,17 @@ def fine_tune(task: Task) -> models.Saved:
 
     Two networks of one fold see the same batches in the same order: they differ by their channels.
     """
-    tensors, about = scratch.tensors(task.record, lambda: _fine_tune(task))
-    history = [loop.Epoch(**line) for line in about["history"]]
-    return models.Saved(
-        loop.Fitted(tensors, about["best_epoch"], history),
-        task.recipe.backbone_options,
-        {group: list(channels) for group, channels in task.kept.items()},
-        about["temperature"],
-    )
+    return records.kept(task.record, lambda: _fine_tune(task))
 
 
-def _fine_tune(task: Task) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _fine_tune(task: Task) -> models.Saved:
     numerics.exact_torch()
     student, parents = (models.load(task.fold.model, task.fold.number).network for _ in range(2))
     return train(task, student, distillation.Teacher(parents, task.distillation))
 
 
-def train(
-    task: Task, student: Network, teacher: distillation.Teacher
-) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Carve and train `student`, of the parent's shape, in place; return what its record holds."""
+def train(task: Task, student: Network, teacher: distillation.Teacher) -> models.Saved:
+    """Carve and train `student`, of the parent's shape, in place."""
     fold = task.fold
     images = prepared.read(fold.prepared_folder)
     cutting.carve(student, task.recipe, task.kept, images, fold)
@@ -69,11 +56,8 @@ def train(
         train=parent.part(images, fold.train_rows), val=parent.part(images, fold.val_rows),
         seed=task.seed, stream=("finish", fold.number), teacher=teacher,
     )  # fmt: skip
-    about = {
-        "best_epoch": fitted.best_epoch,
-        "history": [dataclasses.asdict(line) for line in fitted.history],
-        "temperature": calibrating.temperature(
-            student, task.recipe, fitted.tensors, images, fold.calibration_rows
-        ),
-    }
-    return fitted.tensors, about
+    temperature = calibrating.temperature(
+        student, task.recipe, fitted.tensors, images, fold.calibration_rows
+    )
+    pruning = {group: list(channels) for group, channels in task.kept.items()}
+    return models.Saved(fitted, task.recipe.backbone_options, pruning, temperature)

@@ -75,6 +75,7 @@ def measure(project: Path) -> Pace:
                 fold=fold,
                 criterion=settings.criterion,
                 encoding=settings.encoding,
+                multiple=settings.multiple,
                 table=None,
                 seed=0,
             )

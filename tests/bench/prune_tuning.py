@@ -15,14 +15,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from torch import Tensor
-
-from cxr import artifacts, manifest, numerics, params, prepared, progress, scratch, workers
+from cxr import artifacts, manifest, numerics, params, prepared, progress, workers
 from cxr.pruning import cuts, parent, tuning
 from cxr.pruning.contest import EVOLVED
-from cxr.training import models, network
+from cxr.training import models, network, records
 from cxr.training.network import Network
 from stages import finish
 from tests.bench.prune_data import RUN
@@ -97,11 +94,10 @@ def recorded(task: tuning.Task, *, fresh: bool = False) -> Work:
 
 def train(work: Work) -> models.Saved:
     """Train, or take it from its record where there is one."""
-    scratch.tensors(work.task.record, lambda: _train(work))
-    return tuning.fine_tune(work.task)  # which finds what it would have made
+    return records.kept(work.task.record, lambda: _train(work))
 
 
-def _train(work: Work) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _train(work: Work) -> models.Saved:
     """Do what `tuning` does, with a teacher that remembers, and maybe with a student of fresh weights."""
     numerics.exact_torch()
     task, fold = work.task, work.task.fold

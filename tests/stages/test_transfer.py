@@ -81,6 +81,29 @@ def test_one_and_two_workers_leave_the_same_bytes(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_fold_that_was_trained_before_a_kill_is_not_trained_again(tmp_path, monkeypatch):
+    make_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CXR_WORKERS", "1")
+    whole, trained = folds.fit, []
+
+    def fit(task: folds.Task) -> models.Saved:
+        trained.append(task.fold)
+        if trained == [0, 1]:
+            raise KeyboardInterrupt
+        return whole(task)
+
+    monkeypatch.setattr(folds, "fit", fit)
+    with pytest.raises(KeyboardInterrupt):
+        transfer.main("toy")
+    assert not (tmp_path / "data/models").exists()
+    transfer.main("toy")
+    assert trained == [0, 1, 1] and not (tmp_path / "data/.scratch/transfer").exists()
+    interrupted = contents(tmp_path)
+    transfer.main("toy")
+    assert trained == [0, 1, 1, 0, 1] and contents(tmp_path) == interrupted
+
+
 def searched_project(folder: Path, *, weights: str | None, folds: int = 2) -> list[dict[str, Any]]:
     """Lay out a project whose search found another network for each fold; return them."""
     make_project(folder)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cxr import progress, workers
-from cxr.training import folds, models
+from cxr.training import folds, models, records
 from cxr.training.sharded import worker
 from cxr.training.sharded.meeting import Meeting, Plan
 from cxr.training.sharded.team import Lost
@@ -15,20 +15,37 @@ from cxr.training.sharded.team import Lost
 _SECRET_BYTES = 16
 
 
-def run(work: list[folds.Task], *, words: str) -> list[models.Saved]:
-    """Train every fold; the same bytes either way.
+def run(work: list[folds.Task], *, words: str, folder: Path) -> list[models.Saved]:
+    """Train every fold that is not on record in `folder`, and put it there; the same bytes either way.
 
-    Raises ValueError if a worker of a sharded training is lost: nothing is kept of it then.
+    Raises ValueError if a worker of a sharded training is lost: nothing is kept of that fold then.
     """
+    paths = [folder / f"fold-{task.fold}.safetensors" for task in work]
+    found = [records.read(path) for path in paths]
+    left = [place for place, saved in enumerate(found) if saved is None]
+    if len(left) < len(work):
+        progress.say(f"{words}: {len(work) - len(left)} of {len(work)} folds are on record")
+    for number, saved in _trained([work[place] for place in left], words=words):
+        records.write(paths[left[number]], saved)
+        found[left[number]] = records.read(paths[left[number]])
+    return [saved for saved in found if saved is not None]
+
+
+def _trained(work: list[folds.Task], *, words: str) -> Iterator[tuple[int, models.Saved]]:
+    """Yield the place of each fold and its network, as they are finished."""
+    if not work:
+        return
     wanted = plan(work[0].recipe.shards, folds=len(work), environment=os.environ)
     if wanted is None:
-        return workers.run(folds.fit, work, words=words)
+        yield from workers.arrivals(folds.fit, work, words=words)
+        return
     progress.say(
         f"{words}: {wanted.size} processes share the {work[0].recipe.shards} shards of a batch"
     )
     try:
         with Meeting(wanted, words=words) as meeting:
-            return [_train(task, meeting, words) for task in work]
+            for number, task in enumerate(work):
+                yield number, _train(task, meeting, words)
     except Lost as error:
         raise ValueError(f"{words}: {error}: start again") from None
 

@@ -18,7 +18,7 @@ from tests.training.sharded.project import everything, work
 PROGRAM = (
     "from pathlib import Path; from cxr.training.sharded import parallel;"
     "from tests.training.sharded.project import digest, everything, work;"
-    "print(digest(parallel.run(work(Path('.'), everything()), words='toy')[0]))"
+    "print(digest(parallel.run(work(Path('.'), everything()), words='toy', folder=Path('records'))[0]))"
 )
 
 

@@ -40,7 +40,7 @@ def test_one_two_and_four_processes_give_the_same_weights_and_curve(
     found = []
     for processes in (1, 2, 3, 4):
         monkeypatch.setenv("CXR_WORKERS", str(processes))
-        (saved,) = parallel.run(task, words="toy")
+        (saved,) = parallel.run(task, words="toy", folder=tmp_path / f"records-{processes}")
         found.append(digest(saved))
     assert len(set(found)) == 1
     assert children.running("cxr.training.sharded") == []
@@ -52,7 +52,7 @@ def test_workers_end_with_the_training(tmp_path: Path, how: signal.Signals) -> N
     program = (
         "import os; from pathlib import Path; from cxr.training.sharded import parallel;"
         "from tests.training.sharded.project import everything, work;"
-        "parallel.run(work(Path('.'), everything(epochs=500)), words='toy')"
+        "parallel.run(work(Path('.'), everything(epochs=500)), words='toy', folder=Path('records'))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CXR_WORKERS": "2"}
     starter = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
