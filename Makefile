@@ -5,6 +5,7 @@ UV_VERSION  := 0.13.8
 PYTHON_MINOR := 3.11
 SPACE_GB    := 12
 VENV        ?= $(CURDIR)/.venv
+OFFLINE     := $(if $(WHEELS),--no-index --find-links "$(WHEELS)")
 PYTHON      := "$(VENV)/bin/python"
 
 export PATH := $(VENV)/bin:$(PATH)
@@ -12,7 +13,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-latency bench-distill bench-train bench-parallel bench-serving speed latency-table review experiments tensorboard verify doctor flow serve worker proof proof-sample lock clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-latency bench-distill bench-train bench-parallel bench-serving speed latency-table review experiments tensorboard verify doctor flow serve worker proof proof-sample lock wheels sbom clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -30,11 +31,11 @@ setup: ## make .venv with exactly the versions of requirements.lock
 	if [ ! -x .bootstrap/bin/uv ] || ! .bootstrap/bin/uv --version 2>/dev/null | grep -q " $(UV_VERSION)"; then \
 	  echo "setup: fetching uv $(UV_VERSION)"; \
 	  python3 -m venv --clear .bootstrap || { echo "setup: python3 -m venv failed: install your system's python3-venv" >&2; exit 1; }; \
-	  .bootstrap/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"; fi; \
+	  .bootstrap/bin/python -m pip install --quiet --disable-pip-version-check $(OFFLINE) "uv==$(UV_VERSION)"; fi; \
 	echo "setup: installing requirements.lock with Python $(PYTHON_MINOR)"; \
 	if ! "$(VENV)/bin/python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(PYTHON_MINOR)")' 2>/dev/null; then \
 	  .bootstrap/bin/uv venv --quiet --clear --python $(PYTHON_MINOR) "$(VENV)"; fi; \
-	.bootstrap/bin/uv pip sync --quiet --compile-bytecode --python "$(VENV)/bin/python" --require-hashes requirements.lock; \
+	.bootstrap/bin/uv pip sync --quiet $(OFFLINE) --compile-bytecode --python "$(VENV)/bin/python" --require-hashes requirements.lock; \
 	echo "$$want" > "$(VENV)/.stamp"
 
 repro: setup ## run what is out of date, up to reports/index.html, or only up to TARGET=<stage>
@@ -163,6 +164,19 @@ lock: setup ## resolve requirements.in, requirements-dev.in and requirements-ben
 	@.bootstrap/bin/uv pip compile requirements-bench.in --no-deps --constraint requirements.lock --universal --python-version $(PYTHON_MINOR) \
 	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-bench.lock
 	@$(PYTHON) -m flows.lock
+
+# The one package that comes as source is built at set-up: what builds it, and uv, go along.
+wheels: setup ## TO=<folder>: keep all that requirements.lock names; `make setup WHEELS=<folder>` asks no index then
+	@.bootstrap/bin/python -m pip --python $(PYTHON) download --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --requirement requirements.lock --dest $(call need,TO)
+	@.bootstrap/bin/python -m pip --python $(PYTHON) download --quiet --disable-pip-version-check --no-deps --dest $(call need,TO) \
+	  "uv==$(UV_VERSION)" setuptools wheel
+	@echo "$$(ls $(call need,TO) | wc -l) files, $$(du -sh $(call need,TO) | cut -f 1): $(TO)"
+
+sbom: setup ## list what is installed, with versions and licences, in reports/host/sbom.json (CycloneDX)
+	@mkdir -p reports/host
+	@$(PYTHON) -m cyclonedx_py environment $(PYTHON) --output-reproducible --of JSON -o reports/host/sbom.json
+	@echo "reports/host/sbom.json"
 
 clean: ## remove what tools leave behind; data, models and reports stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dvc_plots reports/host data/.scratch

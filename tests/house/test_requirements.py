@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -97,6 +99,16 @@ def test_every_locked_package_has_hashes() -> None:
     packages = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
     assert len(packages) > 50
     assert [x.split()[0] for x in packages if "--hash=sha256:" not in x] == []
+
+
+def test_the_list_of_what_is_installed_is_what_is_locked() -> None:
+    subprocess.run(["make", "--silent", "sbom"], cwd=source.ROOT, check=True, capture_output=True)
+    listed = json.loads((source.ROOT / "reports/host/sbom.json").read_text())["components"]
+    found = {_normal(one["name"]): one["version"].partition("+")[0] for one in listed}
+    assert found.keys() <= _locked().keys() and len(found) > 200
+    assert found == {name: _locked()[name] for name in found}
+    assert all(one["purl"].startswith("pkg:pypi/") for one in listed)
+    assert sum("licenses" in one for one in listed) > 0.9 * len(listed)
 
 
 def test_numerics_lock_is_in_step_with_requirements_lock() -> None:
