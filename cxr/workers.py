@@ -114,24 +114,25 @@ def _attempt(
     # that is given up when somebody stops listening, as one does who met an error.
     for words in ("A worker stopped while some jobs", ".*tasks (which|have been) .*"):
         warnings.filterwarnings("ignore", words, UserWarning)
-    parallel = joblib.Parallel(n_jobs=processes, batch_size=chunk, return_as="generator_unordered")
+    parallel = joblib.Parallel(
+        n_jobs=processes, batch_size=chunk, return_as="generator_unordered",
+        initializer=_end_with, initargs=(os.getpid(),),
+    )  # fmt: skip
     yield from parallel(joblib.delayed(_exact)(function, *one) for one in missing)
 
 
 def _exact(function: Callable[[Item], Result], number: int, item: Item) -> tuple[int, Result]:
     """Refuse to work in a process that did not inherit the pins."""
     numerics.enter()
-    _end_with_starter()
     return number, function(item)
 
 
-@functools.cache
-def _end_with_starter() -> None:
+def _end_with(starter: int) -> None:
     """Let this worker end when the process that started it has: killed, that tells no worker.
 
-    It would finish its item first, half an hour of a core perhaps, for nobody, beside the next run.
+    It would finish its item first, half an hour of a core perhaps, for nobody, beside the next run; or
+    wait for ever for a first one, and hold open the pipe that somebody reads the stage's words from.
     """
-    starter = os.getppid()
 
     def watch() -> None:
         while os.getppid() == starter:
@@ -151,6 +152,7 @@ def beside(function: Callable[[Item], Result], item: Item) -> Iterator[Callable[
         yield functools.partial(function, item)
         return
     # spawned: a fork would share this process's threads and locks
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as other:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=_end_with, initargs=(os.getpid(),)) as other:
         waiting = other.submit(_exact, function, 0, item)
         yield lambda: waiting.result()[1]

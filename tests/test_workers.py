@@ -144,6 +144,14 @@ def test_workers_end_with_the_process_that_started_them(
         time.sleep(0.1)
 
 
+def test_a_worker_that_comes_too_late_ends_at_once(clean_environment: dict[str, str]) -> None:
+    """Whoever started it was killed before: it has another parent from the first."""
+    nobody = 2**22
+    program = f"import time; from cxr import workers; workers._end_with({nobody}); time.sleep(60)"
+    environment = {**clean_environment, **numerics.PINS}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, timeout=30).returncode
+
+
 def leave(index: int) -> int:
     time.sleep(0.01 if index else 60)
     return index
