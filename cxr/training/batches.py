@@ -73,7 +73,8 @@ class Images:
 
 def normalise(images_NHW: np.ndarray, *, mean: float, std: float) -> torch.Tensor:
     """Return float32 (N, 1, H, W): grey 0..255 to 0..1, minus mean, over std."""
-    images = torch.from_numpy(np.ascontiguousarray(images_NHW)).to(torch.float32)
+    copied = np.array(images_NHW, np.float32, order="C")  # a memory map is not writable
+    images = torch.from_numpy(copied)
     return images.mul_(1.0 / (255.0 * std)).sub_(mean / std).unsqueeze_(1)
 
 
