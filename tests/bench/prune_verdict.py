@@ -10,7 +10,9 @@ Two kinds of intervals, of 95 %, answer two questions:
   themselves are not drawn.
 
 The best baseline is the one with the highest mean over the seeds, on the images that judge: a hard rival,
-since its luck on them counts for it. `bound_95` is one-sided: 95 % of the draws lose less.
+since its luck on them counts for it. Beside the best of all stands the best of the usual ones:
+`reconstruction`, the criterion that evolution cuts by too, and `sensitivity` are this project's own.
+`bound_95` is one-sided: 95 % of the draws lose less.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from tests.bench.prune_data import SHOWN
 from tests.bench.prune_rows import PARENT, SCRATCH, WHOLE
 
 BASELINES = (*(x for x in methods.METHODS if x != EVOLVED), SCRATCH)
+USUAL = ("uniform", "global", "bn_scale", "taylor", "random", SCRATCH)
+"""what others cut by"""
 PICK = methods.PICK
 WORDS = {
     **methods.WORDS,
@@ -96,14 +100,20 @@ def summarise(rows: pd.DataFrame, resamples: Resamples) -> Tree:
 
 def _share(share: Share) -> Tree:
     rivals = [method for method in BASELINES if method in share.methods]
-    best = max(rivals, key=lambda method: share.scores(method).mean())
+    best, usual = (
+        max(some, key=lambda method: share.scores(method).mean())
+        for some in (rivals, [method for method in rivals if method in USUAL])
+    )
     found = {
         "methods": {method: _method(share, method) for method in share.methods},
         "differences": {method: paired(share, EVOLVED, method) for method in rivals},
         "best_baseline": best,
+        "best_usual": usual,
         "bootstrap": {
             "evolved_less_best_baseline": bootstrap(share, EVOLVED, best),
             "pruned_less_best_baseline": bootstrap(share, PICK, best),
+            "evolved_less_best_usual": bootstrap(share, EVOLVED, usual),
+            "pruned_less_best_usual": bootstrap(share, PICK, usual),
             "parent_less_evolved": bootstrap(share, PARENT, EVOLVED),
             "parent_less_pruned": bootstrap(share, PARENT, PICK),
         },
@@ -194,18 +204,23 @@ def _unmatched(share: Share) -> list[str]:
 
 def _goals(share: Share, found: Tree) -> Iterator[Tree]:
     """Yield what was to be reached and whether it is."""
-    best, spread = found["best_baseline"], found["bootstrap"]
-    worst = min(found["differences"].values(), key=lambda one: one["mean"])["mean"]
-    yield _goal(
-        "evolved at least as good as every baseline, in the mean over seeds", worst, worst >= 0
-    )
-    if (ahead := spread["evolved_less_best_baseline"]) is not None:
-        low = ahead["together"]["low"]
-        words = f"evolved less {best}: the interval over patients above zero, all seeds together"
+    spread = found["bootstrap"]
+    for words, some in (("every baseline", BASELINES), ("every usual baseline", USUAL)):
+        worst = min(one["mean"] for name, one in found["differences"].items() if name in some)
+        yield _goal(
+            f"evolved at least as good as {words}, in the mean over seeds", worst, worst >= 0
+        )
+    rivals = {found[key]: key for key in ("best_baseline", "best_usual")}
+    for rival, key in rivals.items():
+        if (ahead := spread[f"evolved_less_{key}"]) is not None:
+            low = ahead["together"]["low"]
+            words = (
+                f"evolved less {rival}: the interval over patients above zero, all seeds together"
+            )
+            yield _goal(words, low, low is not None and low > 0)
+        low = found["differences"][rival]["low"]
+        words = f"evolved less {rival}: the interval over seeds above zero"
         yield _goal(words, low, low is not None and low > 0)
-    low = found["differences"][best]["low"]
-    words = f"evolved less {best}: the interval over seeds above zero"
-    yield _goal(words, low, low is not None and low > 0)
     most = LOSS_BOUNDS.get((share.data, share.percent))
     for method in (EVOLVED, PICK):
         loss = spread[f"parent_less_{method}"]

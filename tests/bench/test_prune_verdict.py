@@ -98,6 +98,26 @@ def test_goals_are_judged_by_their_bounds() -> None:
     ]
 
 
+def test_the_best_of_all_and_the_best_of_the_usual_ones_are_both_rivals() -> None:
+    rows, resamples = table()
+    own = rows["method"] == "taylor"
+    better = rows[own].assign(method="reconstruction", auroc=0.89)
+    draws = {
+        (*key[:3], "reconstruction"): found + 0.02
+        for key, found in resamples.items() if key[3] == "taylor"
+    }  # fmt: skip
+    found = prune_verdict.summarise(pd.concat([rows, better]), {**resamples, **draws})
+    share = found["nih14_lungmasked"]["shares"]["50"]
+    assert (share["best_baseline"], share["best_usual"]) == ("reconstruction", "taylor")
+    ahead = share["bootstrap"]["evolved_less_best_usual"]["together"]["value"]
+    assert ahead == pytest.approx(0.01)
+    met = {one["goal"]: one["met"] for one in share["goals"]}
+    assert met["evolved at least as good as every usual baseline, in the mean over seeds"]
+    assert not met["evolved at least as good as every baseline, in the mean over seeds"]
+    for rival in ("reconstruction", "taylor"):
+        assert f"evolved less {rival}: the interval over seeds above zero" in met
+
+
 def test_the_verdict_is_told_tabled_and_drawn(tmp_path: Path) -> None:
     rows, resamples = table(filled=0.9)
     found = prune_verdict.summarise(rows, resamples)
