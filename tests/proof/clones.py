@@ -95,6 +95,14 @@ def reproduced(root: Path, *words: str, **options) -> bytes:
     return (root / "dvc.lock").read_bytes()
 
 
+def up_to_the_searched(root: Path) -> tuple[str, str]:
+    """Return make's words for all that the network to prune needs, the search among it."""
+    tree = parameters(root)
+    parent = tree["prune"]["runs"][0]
+    stage = "transfer-searched" if parent in tree["transfer"]["searched"] else "transfer"
+    return "repro", f"TARGET={stage}@{parent}"
+
+
 def small(folder: Path) -> Path:
     """Clone HEAD and give it the small budgets."""
     root = clone(folder)

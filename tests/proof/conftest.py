@@ -13,10 +13,7 @@ from tests.proof import clones
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of HEAD with small budgets in which everything up to the searched network has run."""
     root = clones.small(tmp_path_factory.mktemp("small") / "clone")
-    tree = clones.parameters(root)
-    parent = tree["prune"]["runs"][0]
-    stage = "transfer-searched" if parent in tree["transfer"]["searched"] else "transfer"
-    clones.reproduced(root, "repro", f"TARGET={stage}@{parent}")
+    clones.reproduced(root, *clones.up_to_the_searched(root))
     return root
 
 
