@@ -59,6 +59,11 @@ def entries(root: Path) -> list[Entry]:
     ]
 
 
+def first(root: Path, stage: str) -> Entry:
+    """Return a project's first entry of a stage, whatever its item."""
+    return next(x for x in entries(root) if x.name.partition("@")[0] == stage)
+
+
 def lay(entry: Entry, root: Path, folder: Path) -> None:
     """Copy what the stage reads from a project where all stages have run into an empty folder."""
     folder.mkdir(parents=True)

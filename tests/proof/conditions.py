@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,13 +150,17 @@ def _busy(_: Path) -> Iterator[Setting]:
 def _cgroup(scratch: Path) -> Iterator[Setting]:
     """A control group of this run's own, of either version."""
     groups = _groups(f"cxr-proof-{os.getpid()}")
-    files = " ".join(f"'{group}/cgroup.procs'" for group in groups)
-    script = f'for file in {files}; do echo $$ > "$file"; done; exec "$@"'
     try:
-        yield Setting(before=("sh", "-c", script, "sh"))
+        yield Setting(before=inside(groups))
     finally:
         for group in groups:
             group.rmdir()
+
+
+def inside(groups: Iterable[Path]) -> tuple[str, ...]:
+    """Return the words before a command that put it into control groups, given by their folders."""
+    files = " ".join(f"'{group}/cgroup.procs'" for group in groups)
+    return ("sh", "-c", f'for file in {files}; do echo $$ > "$file"; done; exec "$@"', "sh")
 
 
 def _groups(name: str) -> list[Path]:

@@ -103,10 +103,6 @@ def twice(entry: alone.Entry, root: Path, tmp_path: Path, condition: str, *edits
     return alone.differing(entry, *folders)
 
 
-def entry(root: Path, stage: str) -> alone.Entry:
-    return next(x for x in alone.entries(root) if x.name.partition("@")[0] == stage)
-
-
 def set_or_skip(condition: str, tmp_path: Path) -> None:
     try:
         with conditions.CONDITIONS[condition](tmp_path):
@@ -123,7 +119,7 @@ def test_a_fault_is_caught_and_its_file_named(small, tmp_path, name):
     set_or_skip(condition, tmp_path)
     faulty = FAULTY.format(fault=fault, report=REPORT)
     edit = ("stages/split.py", BEFORE_MAIN, faulty)
-    assert twice(entry(small, "split"), small, tmp_path, condition, edit) == [REPORT]
+    assert twice(alone.first(small, "split"), small, tmp_path, condition, edit) == [REPORT]
 
 
 @pytest.mark.parametrize("name", PINS)
@@ -136,7 +132,7 @@ def test_a_missing_pin_is_caught(small, tmp_path, name):
     )
     faulty = FAULTY.format(fault=fault, report=REPORT)
     use = ("stages/split.py", BEFORE_MAIN, faulty)
-    split = entry(small, "split")
+    split = alone.first(small, "split")
     assert twice(split, small, tmp_path / "kept", condition, use) == []
     without = ("cxr/numerics.py", pin, "")
     assert twice(split, small, tmp_path / "gone", condition, use, without) == [REPORT]
@@ -144,7 +140,7 @@ def test_a_missing_pin_is_caught(small, tmp_path, name):
 
 def test_two_threads_are_caught(small, tmp_path):
     """How a sum is cut among threads decides its last bits."""
-    transfer, folder = entry(small, "transfer"), tmp_path / "stage"
+    transfer, folder = alone.first(small, "transfer"), tmp_path / "stage"
     alone.lay(transfer, small, folder)
     numerics = folder / "cxr/numerics.py"
     text = numerics.read_text(encoding="utf-8")

@@ -11,20 +11,16 @@ from tests.proof import alone, conditions, doubles, rows
 pytestmark = pytest.mark.slow
 
 
-def of(root, name: str) -> alone.Entry:
-    return next(x for x in alone.entries(root) if x.name.partition("@")[0] == name)
-
-
 @pytest.mark.parametrize("condition", conditions.CONDITIONS)
 def test_a_stage_is_the_same_under_every_condition(small, condition):
-    found = doubles.outcome(of(small, "preprocess"), condition, small)
+    found = doubles.outcome(alone.first(small, "preprocess"), condition, small)
     if found.startswith(doubles.NOT_SET):
         pytest.skip(f"NOT PROVED: {found}")
     assert found == doubles.EQUAL
 
 
 def test_a_file_and_a_parameter_that_are_read_and_not_declared_are_missing(small):
-    split = of(small, "split")
+    split = alone.first(small, "split")
     fewer = dataclasses.replace(
         split, deps=tuple(x for x in split.deps if x != "data/manifest.csv")
     )
@@ -34,7 +30,9 @@ def test_a_file_and_a_parameter_that_are_read_and_not_declared_are_missing(small
 
 
 def test_finished_lines_are_kept_and_another_lock_begins_anew(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(doubles, "pairs", lambda root: [(of(root, "merge"), "as recorded")])
+    monkeypatch.setattr(
+        doubles, "pairs", lambda root: [(alone.first(root, "merge"), "as recorded")]
+    )
     path = tmp_path / "doubles.csv"
     first = doubles.sit(small, path, minutes=1)
     text = path.read_text()

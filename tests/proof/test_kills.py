@@ -12,24 +12,20 @@ from tests.proof import alone, kills, rows
 pytestmark = pytest.mark.slow
 
 
-def of(root, name: str) -> alone.Entry:
-    return next(x for x in alone.entries(root) if x.name.partition("@")[0] == name)
-
-
 def rng(*words: str):
     return seeding.stream(1, "test_kills", *words)
 
 
 @pytest.mark.parametrize("stage", ["preprocess", "transfer-searched"])
 def test_a_stage_that_is_killed_ends_with_the_recorded_bytes(small, stage):
-    entry = of(small, stage)
+    entry = alone.first(small, stage)
     found = kills.life(entry, small, length_s=kills.undisturbed(entry, small), rng=rng(stage))
     assert found[1] == kills.EQUAL and found[0] > 0
 
 
 def test_half_a_result_and_another_result_are_noticed(small):
     """A stage that begins its output and is slow to end it, and one that never writes the rest."""
-    entry = of(small, "split")
+    entry = alone.first(small, "split")
     (out,) = (x for x in entry.outs if x.endswith(".csv"))
     slow = (
         f"import time, pathlib; p = pathlib.Path({out!r}); p.parent.mkdir(exist_ok=True);"
@@ -45,7 +41,7 @@ def test_half_a_result_and_another_result_are_noticed(small):
 
 
 def test_finished_lives_are_kept_and_another_lock_begins_anew(small, tmp_path, monkeypatch):
-    entry = of(small, "merge")
+    entry = alone.first(small, "merge")
     monkeypatch.setattr(alone, "entries", lambda root: [entry])
     path = tmp_path / "kills.csv"
     kills.sit(small, path, minutes=1, lives=1)

@@ -7,30 +7,23 @@ from pathlib import Path
 import pytest
 
 from cxr.speed import cgroup
-from tests.proof import alone
+from tests.proof import alone, conditions
 
 pytestmark = pytest.mark.slow
 
 ENOUGH = 8 << 30
-INTO = 'for file in {files}; do echo $$ > "$file"; done; exec "$@"'
-
-
-def inside(box: cgroup.Box) -> tuple[str, ...]:
-    """Return the words before a command that put it into the group."""
-    files = " ".join(f"'{folder}/cgroup.procs'" for folder in box.folders)
-    return ("sh", "-c", INTO.format(files=files), "sh")
 
 
 def run(entry: alone.Entry, folder: Path, memory_bytes: int):
     """Run a stage within so much memory; return how it ended, the kernel's kills, and the peak."""
     with cgroup.box(cores=2, memory_bytes=memory_bytes) as box:
-        said = alone.run(entry, folder, before=inside(box), CXR_WORKERS="2")
+        said = alone.run(entry, folder, before=conditions.inside(box.folders), CXR_WORKERS="2")
         return said, box.killed(), box.peak_bytes()
 
 
 @pytest.mark.parametrize("stage", ["search", "preprocess"])
 def test_a_stage_out_of_memory_is_done_whole_or_not_at_all(small, tmp_path, stage):
-    entry = next(x for x in alone.entries(small) if x.name.partition("@")[0] == stage)
+    entry = alone.first(small, stage)
     alone.lay(entry, small, tmp_path / "free")
     try:
         said, killed, peak = run(entry, tmp_path / "free", ENOUGH)
