@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 _MOST_BYTES = 1 << 20
+_MOST_HEARD = 64 * _MOST_BYTES
 _guard = threading.Lock()
 
 
@@ -28,6 +29,8 @@ def receiver(path: Path) -> Iterator[str]:
     way = f"/{secrets.token_urlsafe(16)}"
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = 30
+
         def do_POST(self) -> None:
             self.send_response(_taken(self, way, path))
             self.end_headers()
@@ -53,6 +56,7 @@ def _taken(request: BaseHTTPRequestHandler, way: str, path: Path) -> int:
     try:
         length = int(request.headers.get("Content-Length", ""))
         if not 0 < length <= _MOST_BYTES:
+            _hear_out(request, length)
             return 413
         notice = json.loads(request.rfile.read(length))
         said = line(
@@ -64,6 +68,13 @@ def _taken(request: BaseHTTPRequestHandler, way: str, path: Path) -> int:
         file.write(said + "\n")
     print(f"notice: {said}", flush=True)
     return 204
+
+
+def _hear_out(request: BaseHTTPRequestHandler, length: int) -> None:
+    """Read what is not kept: who still sends while the connection is closed never reads the answer."""
+    left = min(length, _MOST_HEARD)
+    while left > 0 and (piece := request.rfile.read(min(left, _MOST_BYTES))):
+        left -= len(piece)
 
 
 def line(subject: str, body: str, when: datetime.datetime) -> str:

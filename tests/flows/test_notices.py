@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import http.client
 import json
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -50,6 +54,19 @@ def test_what_is_no_notice_is_refused_and_not_kept(tmp_path: Path, content, stat
     with notices.receiver(tmp_path / "notices.log") as address:
         assert post(address, content) == status
     assert not (tmp_path / "notices.log").exists()
+
+
+def test_who_sends_too_much_slowly_still_reads_why(tmp_path: Path):
+    half = b" " * (1 << 20)
+    with notices.receiver(tmp_path / "notices.log") as address:
+        parts = urllib.parse.urlsplit(address)
+        with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=30)) as sender:
+            sender.putrequest("POST", parts.path)
+            sender.putheader("Content-Length", str(2 * len(half)))
+            sender.endheaders(half)
+            time.sleep(0.2)
+            sender.send(half)
+            assert sender.getresponse().status == 413
 
 
 def test_another_address_is_not_found(tmp_path: Path):
