@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxr import artifacts
 from cxr.pruning.contest import EVOLVED
-from tests.bench.prune_rows import PARENT
+from tests.bench.prune_rows import PARENT, TRAINED_ON
 from tests.bench.prune_verdict import BASELINES, WORDS, Resamples, Share, paired, shares
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _INK = "#222222"
+_UNCUT = {PARENT: ("parent", "--"), TRAINED_ON: ("trained on", ":")}
 
 
 def verdict(rows: pd.DataFrame, resamples: Resamples) -> Figure:
@@ -39,10 +40,18 @@ def _scores(axis: Axes, share: Share) -> None:
         axis.plot(found, [place] * len(found), marker="o", markersize=4, linestyle="", alpha=0.5,
                   color=artifacts.PALETTE[0 if method == EVOLVED else 1])  # fmt: skip
         axis.plot(found.mean(), place, marker="D", markersize=6, color=_INK)
-    parent = share.scores(PARENT).mean()
-    axis.axvline(parent, color=_INK, linewidth=1.0, linestyle="--")
-    axis.text(parent, len(names) - 0.45, " parent", ha="left", va="center", fontsize=8)
+    _uncut(axis, share, top=len(names) - 0.45)
     _finish(axis, names)
+
+
+def _uncut(axis: Axes, share: Share, *, top: float) -> None:
+    """Draw where the parent and the parent trained on are, their words turned away from each other."""
+    means = {method: share.scores(method).mean() for method in share.uncut}
+    for method, mean in means.items():
+        words, style = _UNCUT[method]
+        side = "right" if len(means) > 1 and mean == min(means.values()) else "left"
+        axis.axvline(mean, color=_INK, linewidth=1.0, linestyle=style)
+        axis.text(mean, top, f" {words} ", ha=side, va="center", fontsize=8)
 
 
 def _differences(axis: Axes, share: Share) -> None:

@@ -166,7 +166,7 @@ def _counts(begin: start.Start, settings: prune.Params, *, folds: int) -> dict[s
         "judged": folds * alone + searches * (settings.population * settings.generations + entries),
         "briefs": searches * (entries + climb),
         # what is handed over is a training of another's
-        "tunings": searches * (len(SHOWN) - 1),
+        "tunings": searches * (len(SHOWN) - 1) + folds,  # and the parents themselves
     }
 
 

@@ -26,7 +26,7 @@ from cxr.pruning.contest import EVOLVED
 from cxr.training import models
 from tests.bench import prune_rows, prune_tuning
 from tests.bench.prune_data import RUN, SHOWN
-from tests.bench.prune_rows import PARENT, WHOLE
+from tests.bench.prune_rows import PARENT, UNCUT, WHOLE
 
 Part = Literal["val", "test"]
 _BESIDE = {"test": "val", "val": "search_val"}
@@ -80,7 +80,8 @@ def _names(project: Path) -> dict[str, tuple[int, str]]:
     found = {PARENT: (WHOLE, PARENT)}
     tuned = artifacts.read_json(project / prune_tuning.MADE)
     pairs = {name: name.rpartition("_")[::2] for name in tuned}
-    order = sorted(pairs, key=lambda name: (-int(pairs[name][1]), SHOWN.index(pairs[name][0])))
+    places = (*UNCUT, *SHOWN)
+    order = sorted(pairs, key=lambda name: (-int(pairs[name][1]), places.index(pairs[name][0])))
     return found | {name: (int(pairs[name][1]), pairs[name][0]) for name in order}
 
 

@@ -19,8 +19,11 @@ from cxr import artifacts
 from tests.bench import search_rows
 
 PARENT, SCRATCH = "parent", "scratch"
+TRAINED_ON = "trained_on"
+"""The parent itself, trained on as its cuts are: what they gain on it is not all pruning's."""
+UNCUT = (PARENT, TRAINED_ON)
 WHOLE = 100
-"""In the place of the share of MACs kept, in per cent: the parent's."""
+"""In the place of the share of MACs kept, in per cent: that of the uncut."""
 DRAWS = 1000
 _UNIT = 100_000  # an AUROC is kept in whole hundred thousandths: a tenth of the text
 _KEY = ["data", "seed", "share", "method"]
@@ -50,6 +53,16 @@ class Rows(search_rows.Rows):
         super().__init__(folder)
         self._resamples = folder / "resamples.csv"
 
+    def has(self, data: str, seed: int) -> bool:
+        """Tell whether the seed has all its rows; the first ones were made without TRAINED_ON."""
+        return (WHOLE, TRAINED_ON) in self._known(data, seed)
+
+    def _known(self, data: str, seed: int) -> dict[tuple[int, str], float]:
+        """Return by share and method the AUROC of the seed's rows."""
+        rows = self.read()
+        mine = rows[(rows["data"] == data) & (rows["seed"] == seed)]
+        return {(int(x.share), str(x.method)): float(x.auroc) for x in mine.itertuples()}
+
     def resamples(self) -> dict[tuple[str, int, int, str], np.ndarray]:
         """Return by data set, seed, share and method the resampled macro AUROC float64 (B,); NaN: undefined."""
         if not self._resamples.is_file():
@@ -61,7 +74,22 @@ class Rows(search_rows.Rows):
     def keep(
         self, found: Sequence[Mapping[str, Any]], resamples: Sequence[np.ndarray]
     ) -> None:  # fmt: skip
-        """Add a seed's rows and their resampled AUROC; the rows last, which say that the seed is done."""
+        """Add a seed's rows and their resampled AUROC; the rows last, which say that the seed is done.
+
+        Rows that are there stay as they are. Raises ValueError where one is found with another AUROC now.
+        """
+        known = self._known(found[0]["data"], found[0]["seed"])
+        for row in found:
+            there = known.get((row["share"], row["method"]), row["auroc"])
+            if not math.isclose(there, row["auroc"], abs_tol=1e-9):
+                raise ValueError(
+                    f"{self.path} says AUROC {there} of {row['method']} at {row['share']} % ({row['data']}, "
+                    f"seed {row['seed']}), now it is {row['auroc']}: rows of two codes are never mixed; "
+                    "begin in another folder and say why"
+                )
+        pairs = zip(found, resamples, strict=True)
+        lacking = [(row, one) for row, one in pairs if (row["share"], row["method"]) not in known]
+        found, resamples = [row for row, _ in lacking], [one for _, one in lacking]
         new = pd.DataFrame([{key: row[key] for key in _KEY} for row in found])
         cells = pd.DataFrame(
             np.round(np.stack(resamples) * _UNIT),
@@ -71,7 +99,7 @@ class Rows(search_rows.Rows):
         if self._resamples.is_file():
             old = artifacts.read_csv(self._resamples, dtype=dict.fromkeys(cells.columns, "Int64"))
             # of a sitting that was lost between the two files
-            same = (old["data"] == new["data"].iloc[0]) & (old["seed"] == new["seed"].iloc[0])
+            same = old.set_index(_KEY).index.isin(new.set_index(_KEY).index)
             new = pd.concat([old[~same], new], ignore_index=True)
         artifacts.write_csv(self._resamples, new)
         self.add(found)

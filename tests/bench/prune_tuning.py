@@ -1,4 +1,4 @@
-"""Fine-tune all cuts of a project's parent, as `finish` does, and the evolved shapes from scratch.
+"""Fine-tune all cuts of a project's parent, as `finish` does, the evolved shapes from scratch, the parent too.
 
 Run in a project folder (see prune_data) after the stages transfer and prune. Each training is on record
 as soon as it ends. What is handed over is, fold by fold, the cut of one of the methods: a training that
@@ -7,6 +7,9 @@ two cuts share is made once, since the batches of a fold are the same for all.
 From scratch means: fresh weights, drawn as for the parent's layers and set to what the labels alone say,
 as every new network's are; from these the same channels are cut. Everything else is as in finish:
 recalibration, batches, epochs, optimizer, the parent as teacher.
+
+The parent trained on is the cut that keeps everything, its own teacher: beside it, what a cut gains on
+the parent is not taken for pruning's.
 """
 
 from __future__ import annotations
@@ -23,12 +26,20 @@ from cxr.training import models, network, records
 from cxr.training.network import Network
 from stages import finish
 from tests.bench.prune_data import RUN
-from tests.bench.prune_rows import SCRATCH
+from tests.bench.prune_rows import SCRATCH, TRAINED_ON, WHOLE
 from tests.bench.prune_teacher import Remembering
 
 MADE = "data/tuned.json"
 """The names of what was fine-tuned, by the share of the MACs in per cent and the method."""
 _RECORDS = Path("data/tuning")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncut(cuts.Cut):
+    """All channels stay, and no method chose them."""
+
+    def __post_init__(self) -> None:
+        """Don't ask for a method."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,10 @@ def main() -> None:
 
 
 def all_cuts(folder: Path, model: Path) -> dict[str, list[cuts.Cut]]:
-    """Return the cuts of a pruning by name, fold by fold; `scratch_<percent>` has evolved's channels."""
+    """Return the cuts of a pruning by name, fold by fold.
+
+    `scratch_<percent>` has evolved's channels, `trained_on_100` all of them.
+    """
     names = list(artifacts.read_json(folder / "fold-0.json"))
     found = {name: cuts.read(folder, model, name) for name in names}
     shapes = {
@@ -68,7 +82,9 @@ def all_cuts(folder: Path, model: Path) -> dict[str, list[cuts.Cut]]:
         for name, own in found.items()
         if name.startswith(f"{EVOLVED}_")
     }
-    return {**found, **shapes}
+    whole = Uncut(kept={}, macs=models.config(model)["macs"], origin="")
+    folds = len(next(iter(found.values())))
+    return {**found, **shapes, f"{TRAINED_ON}_{WHOLE}": [whole] * folds}
 
 
 def plan(chosen: Mapping[str, Sequence[cuts.Cut]]) -> dict[str, list[Work]]:

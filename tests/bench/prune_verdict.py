@@ -17,6 +17,7 @@ since its luck on them counts for it. Beside the best of all stands the best of 
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ from cxr.metrics import intervals, student
 from cxr.pruning import methods
 from cxr.pruning.contest import EVOLVED
 from tests.bench.prune_data import SHOWN
-from tests.bench.prune_rows import PARENT, SCRATCH, WHOLE
+from tests.bench.prune_rows import PARENT, SCRATCH, TRAINED_ON, UNCUT, WHOLE
 
 BASELINES = (*(x for x in methods.METHODS if x != EVOLVED), SCRATCH)
 USUAL = ("uniform", "global", "bn_scale", "taylor", "random", SCRATCH)
@@ -41,6 +42,7 @@ WORDS = {
     PICK: "Handed over",
     SCRATCH: "Evolved shape, from scratch",
     PARENT: "Parent",
+    TRAINED_ON: "Parent, trained on as its cuts are",
 }
 WITHIN = 0.03
 """MACs of rivals differ by no more than this part."""
@@ -67,7 +69,7 @@ class Share:
 
     def draws(self, method: str, seed: int) -> np.ndarray:
         """Return a network's resampled macro AUROC (B,)."""
-        share = WHOLE if method == PARENT else self.percent
+        share = WHOLE if method in UNCUT else self.percent
         return self.resamples[self.data, seed, share, method]
 
     @property
@@ -75,6 +77,12 @@ class Share:
         """The methods that have rows, in the order of the tables."""
         there = set(self.rows["method"])
         return [method for method in SHOWN if method in there]
+
+    @property
+    def uncut(self) -> list[str]:
+        """The parent, and the parent trained on if it has rows."""
+        there = set(self.rows["method"])
+        return [method for method in UNCUT if method in there]
 
 
 def shares(rows: pd.DataFrame, resamples: Resamples) -> Iterator[Share]:
@@ -93,7 +101,7 @@ def summarise(rows: pd.DataFrame, resamples: Resamples) -> Tree:
         about = found.setdefault(share.data, {"shares": {}})
         about["judged_on"] = ", ".join(sorted(set(share.rows["part"])))
         about["versions"] = sorted(set(share.rows["code"]))
-        about["parent"] = _method(share, PARENT)
+        about["uncut"] = {method: _method(share, method) for method in share.uncut}
         about["shares"][str(share.percent)] = _share(share)
     return found
 
@@ -114,8 +122,11 @@ def _share(share: Share) -> Tree:
             "pruned_less_best_baseline": bootstrap(share, PICK, best),
             "evolved_less_best_usual": bootstrap(share, EVOLVED, usual),
             "pruned_less_best_usual": bootstrap(share, PICK, usual),
-            "parent_less_evolved": bootstrap(share, PARENT, EVOLVED),
-            "parent_less_pruned": bootstrap(share, PARENT, PICK),
+            **{
+                f"{uncut}_less_{cut}": bootstrap(share, uncut, cut)
+                for uncut in share.uncut
+                for cut in (EVOLVED, PICK)
+            },
         },
         "loss": {method: paired(share, PARENT, method) for method in (EVOLVED, PICK)},
         "unmatched": _unmatched(share),
@@ -222,11 +233,11 @@ def _goals(share: Share, found: Tree) -> Iterator[Tree]:
         words = f"evolved less {rival}: the interval over seeds above zero"
         yield _goal(words, low, low is not None and low > 0)
     most = LOSS_BOUNDS.get((share.data, share.percent))
-    for method in (EVOLVED, PICK):
-        loss = spread[f"parent_less_{method}"]
+    for uncut, cut in itertools.product(share.uncut, (EVOLVED, PICK)):
+        loss = spread[f"{uncut}_less_{cut}"]
         if most is not None and loss is not None:
             bound = loss["together"]["bound_95"]
-            words = f"parent less {method}: the upper 95 % bound over patients at most {most:g}"
+            words = f"{uncut} less {cut}: the upper 95 % bound over patients at most {most:g}"
             yield _goal(words, bound, bound is not None and bound <= most)
     yield _goal(
         f"MACs of all rows within {WITHIN:.0%}", len(found["unmatched"]), not found["unmatched"]
@@ -241,7 +252,7 @@ def table(summary: Mapping[str, Any]) -> pd.DataFrame:
     """Return a row per data set, share and method: means over seeds, and evolved less it."""
     found = []
     for data, about in summary.items():
-        found.append(_line(data, WHOLE, PARENT, about["parent"], {}))
+        found += [_line(data, WHOLE, method, said, {}) for method, said in about["uncut"].items()]
         for percent, share in about["shares"].items():
             for method, said in share["methods"].items():
                 found.append(_line(data, int(percent), method, said, share["differences"]))
@@ -262,7 +273,8 @@ def _line(data: str, percent: int, method: str, said: Tree, differences: Tree) -
 def lines(summary: Mapping[str, Any]) -> Iterator[str]:
     """Yield the verdict in words."""
     for data, about in summary.items():
-        yield f"{data}, judged on {about['judged_on']}: {_said(PARENT, about['parent'])}"
+        yield f"{data}, judged on {about['judged_on']}:"
+        yield from (f"  {_said(method, said)}" for method, said in about["uncut"].items())
         if len(about["versions"]) > 1:
             yield f"  its rows were made by {len(about['versions'])} versions of the code"
         for percent, share in about["shares"].items():

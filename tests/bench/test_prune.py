@@ -32,7 +32,7 @@ from tests.bench import (
     prune_validity,
 )
 from tests.bench.prune_data import RUN, SHOWN, Size
-from tests.bench.prune_rows import PARENT, SCRATCH, WHOLE
+from tests.bench.prune_rows import PARENT, SCRATCH, TRAINED_ON, UNCUT, WHOLE
 from tests.pruning import projects
 from tests.pruning.parents import SIZE, make, mislabel, save, small
 from tests.stages.test_finish import SETTINGS as FINISH
@@ -85,8 +85,8 @@ def said(project: Path) -> dict[str, prune_judging.Row]:
 def test_every_method_is_cut_to_the_same_cost_and_has_a_row(
     project: Path, said: dict[str, prune_judging.Row]
 ) -> None:
-    assert list(said) == [PARENT, *SHOWN] and SHOWN[: len(METHODS)] == METHODS
-    assert [row["share"] for row in said.values()] == [WHOLE] + 10 * [50]
+    assert list(said) == [*UNCUT, *SHOWN] and SHOWN[: len(METHODS)] == METHODS
+    assert [row["share"] for row in said.values()] == 2 * [WHOLE] + 10 * [50]
     parent = models.config(project / "data/models" / RUN)
     for method in SHOWN:
         found = models.config(project / f"data/models/{RUN}-{method}_50")
@@ -111,6 +111,20 @@ def test_what_is_handed_over_is_trained_as_its_origins_own_cut(
             for name in ("pruned", one.origin)
         ]
         assert pair[0].read_bytes() == pair[1].read_bytes()
+
+
+def test_the_parent_trained_on_keeps_its_shape_and_not_its_weights(
+    project: Path, said: dict[str, prune_judging.Row]
+) -> None:
+    whole, on = (
+        models.load(project / "data/models" / name, 0) for name in (RUN, f"{RUN}-{TRAINED_ON}_100")
+    )
+    shapes = [[x.shape for x in one.network.parameters()] for one in (whole, on)]
+    assert shapes[0] == shapes[1] and on.recipe.epochs == FINISH["epochs"]
+    pairs = zip(whole.network.parameters(), on.network.parameters(), strict=True)
+    assert any(not torch.equal(one, other) for one, other in pairs)
+    for key in ("macs", "parameters", "filled"):
+        assert said[TRAINED_ON][key] == said[PARENT][key]
 
 
 def test_from_scratch_has_the_evolved_shape_and_other_weights(project: Path) -> None:
@@ -199,7 +213,7 @@ def test_evolutions_cut_that_is_a_baselines_is_named(project: Path, tmp_path: Pa
     shutil.copytree(project, other)
     folder, model = other / "data/pruned" / RUN, other / "data/models" / RUN
     found = prune_tuning.all_cuts(folder, model)
-    names = [name for name in found if not name.startswith(SCRATCH)]
+    names = [name for name in found if not name.startswith((SCRATCH, TRAINED_ON))]
     by_fold = [{name: found[name][fold] for name in names} for fold in range(2)]
     kept = dict(by_fold[1]["random_50"].kept)
     by_fold[1]["evolved_50"] = dataclasses.replace(by_fold[1]["evolved_50"], kept=kept)
@@ -220,7 +234,7 @@ def test_a_second_run_trains_nothing(project: Path, monkeypatch: pytest.MonkeyPa
     files = sorted((project / "data/models").rglob("*.safetensors"))
     before = [path.read_bytes() for path in files]
     prune_tuning.main()
-    assert [path.read_bytes() for path in files] == before and len(files) == 2 * 11
+    assert [path.read_bytes() for path in files] == before and len(files) == 2 * 12
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "bce"])
@@ -282,7 +296,7 @@ def test_the_forecast_counts_what_is_done(project: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("CXR_WORKERS", "1")
     pace = prune_forecast.measure(project)
     tuned = sorted((project / "data/tuning").glob("*.safetensors"))
-    assert pace.folds == 2 and pace.tunings == 2 * 9 >= len(tuned) >= 2 * 4
+    assert pace.folds == 2 and pace.tunings == 2 * (9 + 1) >= len(tuned) >= 2 * 5
     assert pace.briefs == 2 * 8 and pace.judged >= 2 * (3 + 8)
     assert pace.seconds > pace.judged * pace.judged_s > 0 and pace.tuned_s >= pace.judged_s
     other = prune_forecast.of_validity(pace, networks=5)
@@ -363,7 +377,7 @@ def test_a_sitting_judges_each_seed_once_and_goes_on_with_the_next(
     monkeypatch.setattr(prune, "forecast", lambda *_: None)
     assert prune.sitting(plan, tmp_path, deadline=time.monotonic())  # nothing is left to train
     rows = prune_rows.Rows(plan.folder).read()
-    assert asked == [0, 1] and len(rows) == 22 and set(rows["openings"]) == {1}
+    assert asked == [0, 1] and len(rows) == 24 and set(rows["openings"]) == {1}
     assert (plan.folder / "openings.csv").read_text() == "data,seed\ntoy,0\ntoy,1\n"
     assert set(rows["code"]) == {prune_data.code()}
     assert not artifacts.read_json(plan.folder / "verdict.json")["complete"]  # the other data set
@@ -373,6 +387,12 @@ def test_a_sitting_judges_each_seed_once_and_goes_on_with_the_next(
     assert prune.sitting(done, tmp_path, deadline=time.monotonic()) and asked == [0, 1]
     assert (plan.folder / "rows.csv").read_bytes() == before
     assert artifacts.read_json(plan.folder / "verdict.json")["complete"]
+    older = rows[(rows["seed"] != 0) | (rows["method"] != TRAINED_ON)]
+    artifacts.write_csv(plan.folder / "rows.csv", older)
+    assert prune.sitting(done, tmp_path, deadline=time.monotonic()) and asked == [0, 1, 0]
+    again = prune_rows.Rows(plan.folder).read()
+    assert len(again) == 24 and again.iloc[:23].equals(older.reset_index(drop=True))
+    assert (again["method"].iloc[23], again["openings"].iloc[23]) == (TRAINED_ON, 2)
 
 
 def test_code_that_is_edited_meanwhile_ends_the_sitting_before_test_is_opened(

@@ -13,9 +13,16 @@ import pytest
 
 from cxr import artifacts, seeding
 from tests.bench import prune_figures, prune_rows, prune_validity, prune_verdict
-from tests.bench.prune_rows import PARENT, SCRATCH, WHOLE
+from tests.bench.prune_rows import PARENT, SCRATCH, TRAINED_ON, UNCUT, WHOLE
 
-AUROC = {PARENT: 0.90, "evolved": 0.88, "uniform": 0.85, "taylor": 0.87, SCRATCH: 0.70}
+AUROC = {
+    PARENT: 0.90,
+    TRAINED_ON: 0.92,
+    "evolved": 0.88,
+    "uniform": 0.85,
+    "taylor": 0.87,
+    SCRATCH: 0.70,
+}
 
 
 def table(*, jitter: float = 0.0, filled: float = 0.99) -> tuple[pd.DataFrame, dict]:
@@ -24,7 +31,7 @@ def table(*, jitter: float = 0.0, filled: float = 0.99) -> tuple[pd.DataFrame, d
     noise = seeding.stream(3, "table").normal(0, 0.02, 400)
     for seed in range(3):
         for method, score in {**AUROC, "pruned": AUROC["taylor"]}.items():
-            share = WHOLE if method == PARENT else 50
+            share = WHOLE if method in UNCUT else 50
             own = score + (jitter * seed if method == "evolved" else 0.0)
             worst = {"a": own - 0.1 * (method == "evolved"), "b": own}
             rows.append({
@@ -84,6 +91,7 @@ def test_goals_are_judged_by_their_bounds() -> None:
     found = met()
     assert found["evolved at least as good as every baseline, in the mean over seeds"]
     assert not found["parent less evolved"] and not found["parent less pruned"]  # .02 and .03 lost
+    assert not found["trained_on less evolved"]  # .04
     assert found["MACs of all rows within 3%"]
     spread = {
         one["goal"]: one["met"] for one in verdict(jitter=0.01)["goals"]
@@ -91,7 +99,8 @@ def test_goals_are_judged_by_their_bounds() -> None:
     assert spread["evolved less taylor: the interval over patients above zero, all seeds together"]
     assert not spread["evolved less taylor: the interval over seeds above zero"]
     near = met(jitter=0.02, filled=0.9)
-    assert near["parent less evolved"] and not near["MACs of all rows within 3%"]
+    assert near["parent less evolved"] and not near["trained_on less evolved"]
+    assert not near["MACs of all rows within 3%"]
     assert verdict(filled=0.9)["unmatched"][0] == "uniform, seed 0: 0.900 of the MACs allowed"
     assert not met(jitter=-0.02)[
         "evolved at least as good as every baseline, in the mean over seeds"
@@ -122,8 +131,8 @@ def test_the_verdict_is_told_tabled_and_drawn(tmp_path: Path) -> None:
     rows, resamples = table(filled=0.9)
     found = prune_verdict.summarise(rows, resamples)
     shown = prune_verdict.table(found)
-    assert shown["method"].tolist() == [PARENT, "evolved", "uniform", "taylor", "pruned", SCRATCH]
-    assert shown["evolved_less_it"].iloc[2] == pytest.approx(0.03) and math.isnan(
+    assert shown["method"].tolist() == [*UNCUT, "evolved", "uniform", "taylor", "pruned", SCRATCH]
+    assert shown["evolved_less_it"].iloc[3] == pytest.approx(0.03) and math.isnan(
         shown["low"].iloc[0]
     )
     lines = "\n".join(prune_verdict.lines(found))
@@ -170,10 +179,21 @@ def test_rows_and_resamples_are_kept_and_a_lost_sitting_leaves_none_twice(tmp_pa
     )
     kept.path.unlink()  # lost between the two files
     kept.keep(first, drawn)  # type: ignore[arg-type]
-    assert len(artifacts.read_csv(tmp_path / "resamples.csv")) == len(first) == 6
+    assert len(artifacts.read_csv(tmp_path / "resamples.csv")) == len(first) == 7
+    lacking = [row for row in first if row["method"] != TRAINED_ON]
+    artifacts.write_csv(kept.path, pd.DataFrame(lacking))
+    assert kept.left({"nih14_lungmasked": range(1)}) == [("nih14_lungmasked", 0)]
+    kept.keep(first, drawn)  # type: ignore[arg-type]
+    assert kept.read()["method"].tolist() == [row["method"] for row in (*lacking, first[1])]
+    assert len(artifacts.read_csv(tmp_path / "resamples.csv")) == 7
+    moved = [{**row, "auroc": row["auroc"] + 1e-6} for row in first]
+    with pytest.raises(
+        ValueError, match=r"says AUROC 0.9 of parent at 100 % \(nih.*, seed 0\), now"
+    ):
+        kept.keep(moved, drawn)  # type: ignore[arg-type]
     kept.check({"nih14_lungmasked": "r"})
     with pytest.raises(
-        ValueError, match=r"6 rows of nih14_lungmasked of another recipe \(r, now s\)"
+        ValueError, match=r"7 rows of nih14_lungmasked of another recipe \(r, now s\)"
     ):
         kept.check({"nih14_lungmasked": "s"})
 
