@@ -17,7 +17,8 @@ from flows import serve
 from tests.flows import postgres, served, toy
 
 pytestmark = pytest.mark.slow
-RUNS = 50
+FEW, RUNS = 12, 50
+"""Queued with nothing in their way, and while all that they need is restarted."""
 FLOW = """\
 from __future__ import annotations
 
@@ -101,10 +102,10 @@ class Team(served.Served):
                 each.wait(60)
         served.until(lambda: not self.programs(), seconds=60)
 
-    def create(self, path: Path) -> None:
+    def create(self, path: Path, runs: int) -> None:
         """Queue the runs."""
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", CREATE, str(RUNS), str(path)],
+            [sys.executable, "-W", "ignore", "-c", CREATE, str(runs), str(path)],
             env={**self.env, "PREFECT_HOME": str(self.root / ".serve")} | {"PREFECT_API_URL": self.api},
             capture_output=True, text=True,
         )  # fmt: skip
@@ -137,17 +138,16 @@ def lines(path: Path) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
-def finish(team: Team, path: Path) -> None:
+def finish(team: Team, path: Path, runs: int) -> None:
     """Wait until all runs have ended; fail unless each has completed and written its line once."""
-    served.until(lambda: team.states(path) == {"Completed": RUNS}, seconds=700)
-    assert sorted(lines(path)) == list(range(1, RUNS + 1))
-    assert sum(lines(path)) == RUNS * (RUNS + 1) // 2
+    served.until(lambda: team.states(path) == {"Completed": runs}, seconds=700)
+    assert sorted(lines(path)) == list(range(1, runs + 1))
 
 
 def test_no_run_is_lost_or_doubled_by_two_workers(team: Team, tmp_path: Path):
     path = tmp_path / "lines"
-    team.create(path)
-    finish(team, path)
+    team.create(path, FEW)
+    finish(team, path, FEW)
     workers = {x["labels"]["prefect.worker.name"] for x in team.runs("tally/toy")}
     assert len(workers) == 2 and all(name.startswith("cpu-") for name in workers)
 
@@ -155,7 +155,7 @@ def test_no_run_is_lost_or_doubled_by_two_workers(team: Team, tmp_path: Path):
 def test_none_is_lost_or_doubled_when_server_and_database_are_restarted(team: Team, tmp_path: Path):
     """As `systemctl restart` does it, by the server's sudden death, and by the database's restart."""
     path = tmp_path / "lines"
-    team.create(path)
+    team.create(path, RUNS)
     served.until(lambda: len(lines(path)) >= RUNS // 5, seconds=300)
     assert team.process is not None
     team.process.send_signal(signal.SIGTERM)
@@ -167,7 +167,7 @@ def test_none_is_lost_or_doubled_when_server_and_database_are_restarted(team: Te
     served.until(lambda: len(lines(path)) >= RUNS * 4 // 5, seconds=300)
     team.database.stop()
     team.database.start()
-    finish(team, path)
+    finish(team, path, RUNS)
 
 
 def test_a_run_of_the_gpu_queue_waits_for_its_worker(team: Team, tmp_path: Path):
