@@ -13,7 +13,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-latency bench-distill bench-train bench-parallel bench-serving speed latency-table review experiments tensorboard verify doctor flow serve worker proof proof-sample lock wheels sbom clean
+.PHONY: help setup repro test check lint study tune final record assignments data keep key bench-setup bench-data bench-search bench-prune bench-latency bench-distill bench-train bench-parallel bench-predict bench-serving speed latency-table review experiments tensorboard verify doctor flow serve worker proof proof-sample lock wheels sbom clean
 
 help: ## print each target with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1  /p' Makefile | awk '{name=$$1; $$1=""; printf "make %-13s%s\n", name, $$0}'
@@ -108,6 +108,9 @@ bench-train: setup ## how fast we train, beside the barest loop and beside decod
 
 bench-parallel: setup ## [TIMES=<n>]: whole runs of the study by DVC alone and by the flow, in turn; 8 minutes a run
 	@$(PYTHON) -m tests.bench.parallel $(if $(TIMES),--times "$(TIMES)")
+
+bench-predict: bench-setup ## from X-ray files to answers, beside eager PyTorch and torchxrayvision; equal inputs and outputs; 5 minutes
+	@$(PYTHON) -m tests.bench.predict
 
 bench-serving: setup ## MODEL=<folder>: `cxr serve` under load, 10,000 requests
 	@$(PYTHON) -m tests.bench.serving $(call need,MODEL)

@@ -21,12 +21,14 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 Round = Callable[[], int]
 """Work once through the images; return how many they were."""
+Way = Callable[[Path, int], Round]
+"""Make ready in a folder, for so many processes."""
 
 SIZE_PX = 224
 BATCH = 32
@@ -200,7 +202,7 @@ def _loaded(data: Any, processes: int) -> Round:
     return work
 
 
-CONTENDERS: dict[str, Callable[[Path, int], Round]] = {
+CONTENDERS: dict[str, Way] = {
     "ours": ours,
     "opencv": opencv,
     "torchvision": torchvision,
@@ -211,15 +213,18 @@ CONTENDERS: dict[str, Callable[[Path, int], Round]] = {
 }
 
 
-def main() -> None:
-    """Make ready what the command line names, then work a round per line of input."""
+def main(ways: Mapping[str, Way], pinned: Sequence[str]) -> None:
+    """Make ready what the command line names, then work a round per line of input.
+
+    `pinned` work under the exact profile, as the stages do; the others as they are installed.
+    """
     name, processes, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-    if name in OURS:
+    if name in pinned:
         from cxr import numerics
 
         numerics.enter()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:processes])
-    work = CONTENDERS[name](folder, processes)
+    work = ways[name](folder, processes)
     print(f"ready {work()}", flush=True)  # the first round loads what is loaded late
     for _ in sys.stdin:
         start = time.perf_counter()
@@ -228,4 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(CONTENDERS, OURS)

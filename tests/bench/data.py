@@ -48,7 +48,7 @@ Rates = dict[str, dict[str, float]]
 class Contender:
     """A way of reading, waiting in a process of its own."""
 
-    def __init__(self, name: str, processes: int, folder: Path) -> None:
+    def __init__(self, name: str, processes: int, folder: Path, module: str) -> None:
         environment = {k: v for k, v in os.environ.items() if k not in numerics.PINS}
         environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(LIBRARY)])}
         environment.pop("CXR_PINNED", None)
@@ -57,7 +57,7 @@ class Contender:
         # a pipe that nobody reads could fill up
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.contenders", name, str(processes), str(folder)],
+            [sys.executable, "-m", module, name, str(processes), str(folder)],
             cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._errors,
         )  # fmt: skip
@@ -120,9 +120,12 @@ def make(folder: Path, pictures: Sequence[Path]) -> None:
     prepared.write(folder / "prepared", ready, index)
 
 
-def measure(folder: Path, processes: int, which: Sequence[str], rounds: int) -> Rates:
-    """Return what each way needs with so many processes."""
-    waiting = {name: Contender(name, processes, folder) for name in which}
+def measure(
+    folder: Path, processes: int, which: Sequence[str], rounds: int, *,
+    module: str = "tests.bench.contenders",
+) -> Rates:  # fmt: skip
+    """Return what each way needs with so many processes; `module` knows the ways."""
+    waiting = {name: Contender(name, processes, folder, module) for name in which}
     try:
         for number in range(rounds):
             turned = list(waiting)[number % len(waiting) :] + list(waiting)[: number % len(waiting)]

@@ -46,23 +46,23 @@ def multiple() -> int:
     return 16 if WIDE in Path("/proc/cpuinfo").read_text(encoding="utf-8").split() else 8
 
 
-def lay(backbone: str) -> tuple[str, str]:
+def lay(backbone: str, *, size_px: int = TRAINED_PX) -> tuple[str, str]:
     """Write data/models/<backbone> and its even cut in the current folder; return both names."""
     recipe = train_setup.recipe(backbone=backbone, weights=None, trainable=["all"], loss="bce")
     whole = network.build(recipe, labels=len(LABELS), seed=0, fold=0, pretrained=False)
-    groups = cutting.groups(whole, size_px=TRAINED_PX)
+    groups = cutting.groups(whole, size_px=size_px)
     evidence = Evidence(seed=0, fold=0, taylor={})
     scores = {group.name: l1_norm.scores(whole, group, evidence) for group in groups}
-    encoded = encoding.encode(whole, groups, scores, size_px=TRAINED_PX, multiple=multiple())
+    encoded = encoding.encode(whole, groups, scores, size_px=size_px, multiple=multiple())
     limit = int(SHARE * encoded.macs(encoded.whole))
     kept = encoded.kept(baselines.uniform(encoded, macs=limit))
     names = backbone, f"{backbone}-uniform_{SHARE * 100:.0f}"
     for name, own in zip(names, ({}, kept), strict=True):
-        cutting.cut(whole, own, size_px=TRAINED_PX)
+        cutting.cut(whole, own, size_px=size_px)
         fitted = loop.Fitted(dict(whole.state_dict()), best_epoch=0, history=[])
         saved = models.Saved(fitted, recipe.backbone_options, pruning=own, temperature=1.0)
         with artifacts.folder(Path("data/models") / name) as folder:
-            models.save(folder, recipe, [saved], labels=LABELS, size_px=TRAINED_PX)
+            models.save(folder, recipe, [saved], labels=LABELS, size_px=size_px)
     return names
 
 
