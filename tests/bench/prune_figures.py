@@ -29,7 +29,7 @@ def verdict(rows: pd.DataFrame, resamples: Resamples) -> Figure:
         _scores(left, share)
         left.set_title(f"{share.data}, {share.percent} % of the MACs\nAUROC on {part}")
         _differences(right, share)
-        right.set_title(f"{share.data}, {share.percent} % of the MACs\nevolved - baseline")
+        right.set_title(f"{share.data}, {share.percent} %\nevolved - baseline")
     return drawn
 
 
