@@ -51,14 +51,13 @@ def receiver(path: Path) -> Iterator[str]:
 
 def _taken(request: BaseHTTPRequestHandler, way: str, path: Path) -> int:
     """Keep a notice; return the HTTP status to answer with."""
+    content = _heard(request)
     if not secrets.compare_digest(request.path.encode(), way.encode()):
         return 404
+    if content is None:
+        return 413
     try:
-        length = int(request.headers.get("Content-Length", ""))
-        if not 0 < length <= _MOST_BYTES:
-            _hear_out(request, length)
-            return 413
-        notice = json.loads(request.rfile.read(length))
+        notice = json.loads(content)
         said = line(
             str(notice["subject"]), str(notice["body"]), datetime.datetime.now(datetime.UTC)
         )
@@ -70,11 +69,21 @@ def _taken(request: BaseHTTPRequestHandler, way: str, path: Path) -> int:
     return 204
 
 
-def _hear_out(request: BaseHTTPRequestHandler, length: int) -> None:
-    """Read what is not kept: who still sends while the connection is closed never reads the answer."""
+def _heard(request: BaseHTTPRequestHandler) -> bytes | None:
+    """Return what is posted; None if it is nothing, or too long to be a notice.
+
+    That too is heard before the answer: who still sends while the connection is closed never reads it.
+    """
+    try:
+        length = int(request.headers.get("Content-Length", ""))
+    except ValueError:
+        return b""
+    if 0 < length <= _MOST_BYTES:
+        return request.rfile.read(length)
     left = min(length, _MOST_HEARD)
     while left > 0 and (piece := request.rfile.read(min(left, _MOST_BYTES))):
         left -= len(piece)
+    return None
 
 
 def line(subject: str, body: str, when: datetime.datetime) -> str:
