@@ -142,6 +142,7 @@ def finish(team: Team, path: Path, runs: int) -> None:
     """Wait until all runs have ended; fail unless each has completed and written its line once."""
     served.until(lambda: team.states(path) == {"Completed": runs}, seconds=700)
     assert sorted(lines(path)) == list(range(1, runs + 1))
+    assert sum(lines(path)) == runs * (runs + 1) // 2
 
 
 def test_no_run_is_lost_or_doubled_by_two_workers(team: Team, tmp_path: Path):
