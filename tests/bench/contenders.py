@@ -93,17 +93,21 @@ def torchvision(folder: Path, processes: int) -> Round:
 
 def torchxrayvision(folder: Path, processes: int, engine: str = "skimage") -> Round:
     """The data set class of the field, on its own kind of table."""
+    return _loaded(chest_xray14(folder, engine), processes)
+
+
+def chest_xray14(folder: Path, engine: str) -> Any:
+    """Return torchxrayvision's data set of the folder's files."""
     import torchxrayvision as xrv
     from torchvision import transforms
 
     change = transforms.Compose(
         [xrv.datasets.XRayCenterCrop(), xrv.datasets.XRayResizer(SIZE_PX, engine=engine)]
     )
-    data = xrv.datasets.NIH_Dataset(
+    return xrv.datasets.NIH_Dataset(
         str(folder / "files/x"), csvpath=str(folder / "table.csv"), views=["PA"],
         transform=change, unique_patients=False,
     )  # fmt: skip
-    return _loaded(data, processes)
 
 
 def torchxrayvision_cv2(folder: Path, processes: int) -> Round:
@@ -188,18 +192,23 @@ def _worked(function: Callable[[Any], None], items: list[Any], processes: int, c
 
 
 def _loaded(data: Any, processes: int) -> Round:
-    """Return a round through a DataLoader: without workers for one process, else with so many."""
-    from torch.utils.data import DataLoader
-
-    workers = 0 if processes == 1 else processes
-    loader = DataLoader(data, batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0)
+    """Return a round through a DataLoader."""
+    batches = loader(data, processes)
 
     def work() -> int:
-        for _ in loader:
+        for _ in batches:
             pass
         return len(data)
 
     return work
+
+
+def loader(data: Any, processes: int) -> Any:
+    """Return a DataLoader: without workers for one process, else with so many."""
+    from torch.utils.data import DataLoader
+
+    workers = 0 if processes == 1 else processes
+    return DataLoader(data, batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0)
 
 
 CONTENDERS: dict[str, Way] = {

@@ -93,11 +93,8 @@ class Contender:
 
 
 def make(folder: Path, pictures: Sequence[Path]) -> None:
-    """Lay out what the contenders read: PNG files, ChestX-ray14's table of them, prepared shards."""
+    """Lay out what the contenders read: PNG files, and ChestX-ray14's table of them."""
     import pandas as pd
-
-    from cxr import images, prepared
-    from cxr.preprocessing import _chain
 
     files = folder / "files/x"  # ImageFolder wants a folder per class
     files.mkdir(parents=True)
@@ -108,16 +105,25 @@ def make(folder: Path, pictures: Sequence[Path]) -> None:
     table[["Finding Labels", "Patient Gender", "View Position"]] = "No Finding", "F", "PA"
     table["Patient Age"] = 50
     table.to_csv(folder / "table.csv", index=False)
+
+
+def prepare(folder: Path, pictures: Sequence[Path]) -> None:
+    """Write the pictures' prepared shards, in their order."""
+    import pandas as pd
+
+    from cxr import images, prepared
+    from cxr.preprocessing import _chain
+
+    names = [path.name for path in pictures]
     index = pd.DataFrame({"image": names, **dict.fromkeys(prepared.COLUMNS[1:], "")})
     index[["age_years", "label:x"]] = 50.0, 0.0
     chain = _chain.build(contenders.STEPS, where="tests/bench")
 
     def ready(rows: slice) -> Iterator[Any]:
-        for name in names[rows]:
-            content = (files / name).read_bytes()
-            yield _chain.apply(images.decode(content, name=name).grey, chain)
+        for path in pictures[rows]:
+            yield _chain.apply(images.decode(path.read_bytes(), name=path.name).grey, chain)
 
-    prepared.write(folder / "prepared", ready, index)
+    prepared.write(folder, ready, index)
 
 
 def measure(
@@ -170,6 +176,7 @@ def study(
     """Measure everything on these images and print it."""
     with tempfile.TemporaryDirectory(prefix="cxrepro-bench-") as name:
         make(Path(name), pictures)
+        prepare(Path(name) / "prepared", sorted(Path(name, "files/x").iterdir()))
         rates: dict[str, Rates] = {}
         for processes in (1, 2):
             column = f"{processes} process{'es' if processes > 1 else ''}"

@@ -1,7 +1,8 @@
-"""The benchmarks' images: phantoms of 1024 px as PNG, drawn once into a folder and kept there."""
+"""The benchmarks' images: phantoms as PNG, most of 1024 px, drawn once into a folder and kept there."""
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import tempfile
@@ -25,21 +26,22 @@ def home() -> Path:
     return Path(chosen) if chosen else Path(tempfile.gettempdir()) / "cxrepro-bench"
 
 
-def images(count: int = COUNT) -> list[Path]:
-    """Return `count` images of 1024 px; those not drawn before take some 2 s of one core each."""
-    folder = home() / f"phantoms-{SIZE_PX}px"
+def images(count: int = COUNT, *, size_px: int = SIZE_PX) -> list[Path]:
+    """Return `count` images; those not drawn before take some 2 s of one core each at 1024 px."""
+    folder = home() / f"phantoms-{size_px}px"
     wanted = [folder / f"{index:04d}.png" for index in range(count)]
     missing = [path for path in wanted if not path.exists()]
     if missing:
-        print(f"drawing {len(missing)} phantoms of {SIZE_PX} px into {folder}, once", flush=True)
-        workers.run(_draw, missing, words="phantoms", chunk=4)
+        print(f"drawing {len(missing)} phantoms of {size_px} px into {folder}, once", flush=True)
+        draw = functools.partial(_draw, size_px=size_px)
+        workers.run(draw, missing, words="phantoms", chunk=4)
     return wanted
 
 
-def _draw(path: Path) -> None:
+def _draw(path: Path, *, size_px: int) -> None:
     """Write the first image of a patient as PNG, as ChestX-ray14 has them: 8 bits, grey."""
     who = patient(_SEED, int(path.stem), task="multilabel")
-    write(path, radiographs(_SEED, who, image_px=SIZE_PX)[0].pixels_HW)
+    write(path, radiographs(_SEED, who, image_px=size_px)[0].pixels_HW)
 
 
 def write(path: Path, pixels_HW: np.ndarray) -> None:

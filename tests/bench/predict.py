@@ -22,25 +22,22 @@ if __name__ == "__main__":
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 
-from cxr import answering, artifacts, images, prepared, workers
-from cxr.phantom.patient import patient
-from cxr.phantom.radiograph import radiographs
-from cxr.preprocessing import _chain
+from cxr import answering, artifacts, prepared
 from cxr.speed import host
 from cxr.training import models
 from tests.bench import contenders, data, latency, phantoms
 from tests.bench.predict_ways import MODEL, WAYS
+from tests.pruning import projects
 
 REPORT = data.ROOT / "reports/host/bench-predict.json"
 COUNT, SMALL_PX = 1000, 256
@@ -48,94 +45,43 @@ PER_SECOND, START_S, APART = 50.0, 1.0, 1e-5
 STARTS = 7
 
 
-def draw(path: Path) -> None:
-    """Write the first image of a patient as PNG."""
-    who = patient(2, int(path.stem), task="multilabel")
-    phantoms.write(path, radiographs(2, who, image_px=SMALL_PX)[0].pixels_HW)
-
-
-def lay(folder: Path, count: int) -> Path:
-    """Make the current folder a project with the exported model and small phantoms; return their folder."""
-    small = folder / "small"
-    small.mkdir()
-    paths = [small / f"{number:04d}.png" for number in range(count)]
-    workers.run(draw, paths, words=f"phantoms of {SMALL_PX} px", chunk=20)
+def lay(small: Sequence[Path]) -> None:
+    """Make the current folder a project with the exported model and the small phantoms prepared."""
     latency.lay("mobilenetv2_100", size_px=contenders.SIZE_PX)
-    chain = _chain.build(contenders.STEPS, where="tests/bench")
-    index = pd.DataFrame(
-        {"image": [x.name for x in paths], **dict.fromkeys(prepared.COLUMNS[1:], "")}
-    )
-    index[["age_years", "label:x"]] = 50.0, 0.0
-    index["patient"] = index["image"]
-    prepared.write(
-        Path("data/prepared"),
-        lambda rows: (_chain.apply(_decoded(path), chain) for path in paths[rows]),
-        index,
-    )
-    parts = np.repeat(["train", "val"], [count // 2, count - count // 2])
-    artifacts.write_csv(
-        Path("data/splits.csv"), pd.DataFrame({"image": index["image"], "fold_0": parts})
-    )
-    tree = {
-        "seed": 1, "ingest": {"datasets": ["phantom"]}, "preprocess": {"steps": contenders.STEPS},
-        "split": {"protocol": "by_patient", "test": "in_turn"}, "export": {"models": [MODEL], "int8": []},
-    }  # fmt: skip
-    with Path("params.yaml").open("w", encoding="utf-8") as file:
-        YAML(typ="safe", pure=True).dump(tree, file)
-    program("stages.export", MODEL)
-    return small
-
-
-def _decoded(path: Path) -> np.ndarray:
-    return images.decode(path.read_bytes(), name=path.name).grey
-
-
-def program(*words: str) -> str:
-    """Run `python -m <words>` in the current folder; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(data.ROOT)},
+    data.prepare(Path("data/prepared"), small)
+    parts = np.repeat(["train", "val"], [len(small) // 2, len(small) - len(small) // 2])
+    splits = pd.DataFrame({"image": [path.name for path in small], "fold_0": parts})
+    artifacts.write_csv(Path("data/splits.csv"), splits)
+    projects.parameters(
+        Path(), ingest={"datasets": ["phantom"]}, preprocess={"steps": contenders.STEPS},
+        split={"protocol": "by_patient", "test": "in_turn"}, export={"models": [MODEL], "int8": []},
     )  # fmt: skip
-    if done.returncode:
-        raise ValueError(f"{' '.join(words)} failed: {done.stderr[-2000:]}")
-    return done.stdout
+    projects.run(Path(), 1, "stages.export", MODEL)
 
 
-def equal(small: Path) -> dict[str, Any]:
+def equal(small: Sequence[Path]) -> dict[str, Any]:
     """Hold inputs and outputs of the exported model against the pipeline's own."""
     opened = answering.open_model(Path("data/exported") / MODEL)
-    whole, member = (
-        prepared.read(Path("data/prepared")),
-        models.load(Path("data/models") / MODEL, 0),
-    )
-    same, apart = 0, 0.0
-    for start in range(0, len(whole.index), contenders.BATCH):
-        rows = np.arange(start, min(start + contenders.BATCH, len(whole.index)))
-        theirs_NSS = whole.gather(rows)
-        own_NSS = np.stack(
-            [
-                opened.prepare((small / name).read_bytes(), name)
-                for name in whole.index["image"].iloc[rows]
-            ]
-        )
+    whole = prepared.read(Path("data/prepared"))
+    member, same, apart = models.load(Path("data/models") / MODEL, 0), 0, 0.0
+    for start in range(0, len(small), contenders.BATCH):
+        some = small[start : start + contenders.BATCH]
+        theirs_NSS = whole.gather(np.arange(start, start + len(some)))
+        own_NSS = np.stack([opened.prepare(path.read_bytes(), path.name) for path in some])
         same += int((own_NSS == theirs_NSS).all(axis=(1, 2)).sum())
         found = opened.answer(own_NSS).probabilities - models.predict_once(member, theirs_NSS)
         apart = max(apart, float(np.abs(found).max()))
-    return {"images": len(whole.index), "same_inputs": same, "largest_difference": apart}
+    return {"images": len(small), "same_inputs": same, "largest_difference": apart}
 
 
-def starts(small: Path, times: int) -> list[float]:
+def starts(picture: Path, times: int) -> list[float]:
     """Return the seconds of `cxr predict` with one file, each from a process of its own."""
-    found, words = (
-        [],
-        ("cxr", "predict", f"data/exported/{MODEL}", str(small / "0000.png"), "--demo"),
-    )
-    program(*words)  # reads what no page holds yet
-    for _ in range(times):
+    found = []
+    for _ in range(1 + times):
         begin = time.perf_counter()
-        program(*words)
+        projects.run(Path(), 1, "cxr", "predict", f"data/exported/{MODEL}", str(picture), "--demo")
         found.append(time.perf_counter() - begin)
-    return found
+    return found[1:]  # the first reads what no page holds yet
 
 
 def lines(tree: dict[str, Any]) -> tuple[list[str], bool]:
@@ -172,18 +118,19 @@ def main() -> None:
     numerics.exact_torch()
     which = [name for name in WAYS if name != "torchxrayvision" or data.LIBRARY.is_dir()]
     pictures = phantoms.images(given.images)
+    small = phantoms.images(given.count, size_px=SMALL_PX)
     with tempfile.TemporaryDirectory(prefix="cxrepro-predict-") as name:
         folder = Path(name)
         data.make(folder, pictures)
         os.chdir(folder)
-        small = lay(folder, given.count)
+        lay(small)
         before = host.moment()
         rates = {
             str(count): data.measure(folder, count, which, given.rounds, module="tests.bench.predict_ways")
             for count in (1, 2)
         }  # fmt: skip
         tree = {"host": host.about(), "equal": equal(small), "rates": rates,
-                "starts_s": starts(small, STARTS), "load": host.between(before, host.moment())}  # fmt: skip
+                "starts_s": starts(small[0], STARTS), "load": host.between(before, host.moment())}  # fmt: skip
         os.chdir("/")
     said, held = lines(tree)
     print("\n".join(said))

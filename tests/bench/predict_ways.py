@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import contenders
-from tests.bench.contenders import BATCH, SIZE_PX, Round, Way
+from tests.bench.contenders import SIZE_PX, Round, Way
 
 MODEL = "mobilenetv2_100-uniform_30"
 TIMES = 2
@@ -43,8 +43,7 @@ def ours(folder: Path, processes: int) -> Round:
 
 def pytorch(folder: Path, processes: int) -> Round:
     """A data set of one's own, in which damaged files pass."""
-    import cv2
-    import numpy as np
+    from tests.bench import train_usual
 
     class Files:
         paths = contenders.names(folder, TIMES)
@@ -52,27 +51,15 @@ def pytorch(folder: Path, processes: int) -> Round:
         def __len__(self) -> int:
             return len(self.paths)
 
-        def __getitem__(self, place: int) -> np.ndarray:
-            image = cv2.imread(str(folder / "files/x" / self.paths[place]), cv2.IMREAD_GRAYSCALE)
-            assert image is not None
-            small = cv2.resize(image, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
-            return small[None].astype(np.float32) / 255
+        def __getitem__(self, place: int) -> Any:
+            return train_usual.with_cv2(str(folder / "files/x" / self.paths[place]), SIZE_PX)[None]
 
     return _eager(folder, processes, Files())
 
 
 def torchxrayvision(folder: Path, processes: int) -> Round:
     """The field's own preprocessing, its values -1024..1024 brought to 0..1."""
-    import torchxrayvision as xrv
-    from torchvision import transforms
-
-    change = transforms.Compose(
-        [xrv.datasets.XRayCenterCrop(), xrv.datasets.XRayResizer(SIZE_PX, engine="cv2")]
-    )
-    data = xrv.datasets.NIH_Dataset(
-        str(folder / "files/x"), csvpath=str(folder / "table.csv"), views=["PA"],
-        transform=change, unique_patients=False,
-    )  # fmt: skip
+    data = contenders.chest_xray14(folder, "cv2")
 
     class Unit:
         def __len__(self) -> int:
@@ -87,15 +74,13 @@ def torchxrayvision(folder: Path, processes: int) -> Round:
 def _eager(folder: Path, processes: int, data: Any) -> Round:
     """Return a round through a DataLoader and the network, with as many threads as processes."""
     import torch
-    from torch.utils.data import DataLoader
 
     from cxr.training import models
 
     member = models.load(folder / "data/models" / MODEL, 0)
     network, recipe = member.network.eval(), member.recipe
     torch.set_num_threads(processes)
-    workers = 0 if processes == 1 else processes
-    loader = DataLoader(data, batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0)
+    loader = contenders.loader(data, processes)
 
     def work() -> int:
         done = 0
