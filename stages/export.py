@@ -2,9 +2,10 @@
 
 The file takes grey images of the prepared size, float32 0..255, named `images` (N, 1, S, S), and
 gives `probabilities` (N, labels), already calibrated if the model is; `strangeness` (N,), fitted on
-images of train, above its threshold for at most 5 % of val's; and, where the network ends in means of
-maps and one linear layer, `maps` (N, labels, h, w): what each place adds to each label's score. It scores an image once, as it is, whatever `test_views` says: metadata.json tells where the
-model's own figures are means over more. It is compared on val images; test images are left to
+images of train, with a threshold by val's that at most 5 % of such X-rays most likely exceed; and, where
+the network ends in means of maps and one linear layer, `maps` (N, labels, h, w): what each place adds
+to each label's score. It scores an image once, as it is, whatever `test_views` says: metadata.json tells
+where the model's own figures are means over more. It is compared on val images; test images are left to
 evaluate. Models in `export.int8` are written with whole numbers of 8 bits too (fold-<i>.int8.onnx),
 calibrated on images of train; what that costs on val stands beside them.
 """

@@ -13,9 +13,10 @@ The largest of three distances, each blind to what another sees:
 
 A Gaussian's covariance is that of probabilistic PCA (Tipping & Bishop 1999,
 https://doi.org/10.1111/1467-9868.00196): few axes, and one variance for all that is left. Each distance is
-counted from its median on held-out images, in spreads up to their 97th percentile. The threshold is split
-conformal (Vovk et al. 2005; Laxhammar & Falkman 2010): where held-out and future images are alike, at
-most REFUSED of those are above it in the mean. Fitted in float64; tests.bench.refusal holds it against others.
+counted from its median on held-out images, in spreads up to their 97th percentile. The threshold is a
+tolerance limit: where future images are drawn independently from where held-out ones came, at most
+REFUSED of them are above it, with CONFIDENCE (a conformal threshold keeps that in the mean alone).
+Fitted in float64; tests.bench.refusal holds it against others.
 
 N is images, S their side, C features, D the length of a vector, K axes.
 """
@@ -33,20 +34,20 @@ from torch import nn
 from torch.nn import functional
 
 from cxr import exact
+from cxr.metrics.tolerance import tolerance
 
 TRAIN_IMAGES, HELD_OUT_IMAGES = 1000, 500
 """At most, spread evenly."""
 AXES = 16
 """At most; more made files larger and no set clearer."""
-REFUSED = 0.05
-"""Of held-out images, at most."""
+REFUSED, CONFIDENCE = 0.05, 0.95
+"""Of images like the held-out ones, at most; how sure that is, of 59 or more."""
 THRESHOLD = 1.0
 THUMBNAIL_PX, BINS, SCALES = 16, 9, 4
 _SMALLEST_PX = 4
 """Of an image whose edges are counted."""
-_UPPER = 0.97
+_UPPER, _SHRINKAGE = 0.97, 0.05
 _AT_ONCE = 64
-_SHRINKAGE = 0.05
 _MARGIN = 1e-3
 """Spreads: what onnxruntime may round otherwise than torch refuses no image more."""
 METHOD = (
@@ -209,8 +210,8 @@ class Strangeness(nn.Module):
         self.spreads.copy_(_float(np.maximum(spreads_3, 1e-3 * np.abs(middles_3) + 1e-6)))
         self.above = 0.0
         apart_N = np.sort(self.of(images_NHW, features_NC).astype(np.float64)) - THRESHOLD
-        place = min(math.ceil((len(apart_N) + 1) * (1 - REFUSED)), len(apart_N))
-        self.above = float(apart_N[place - 1]) + _MARGIN
+        most = tolerance(len(apart_N), exceeded=REFUSED, confidence=CONFIDENCE).above
+        self.above = float(apart_N[len(apart_N) - 1 - most]) + _MARGIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +250,7 @@ def spread(rows: np.ndarray, most: int) -> np.ndarray:
 
 def describe(found: Fitted, *, name: str) -> dict[str, Any]:
     """Return what a file says of its output `name`."""
+    sure = tolerance(found.held_out_images, exceeded=REFUSED, confidence=CONFIDENCE)
     return {
         "strangeness": {
             "name": name,
@@ -258,11 +260,12 @@ def describe(found: Fitted, *, name: str) -> dict[str, Any]:
             "answered: no chest X-ray as those were, turned, or inverted",
             "threshold": THRESHOLD,
             "method": METHOD,
-            "axes": {"features": found.strangeness.features.axes_kept,
-                     "picture": found.strangeness.look.axes_kept},
+            "axes": {"features": found.strangeness.features.axes_kept, "picture": found.strangeness.look.axes_kept},
             "train_images": found.train_images,
             "held_out_images": found.held_out_images,
             "held_out_refused": found.refused,
+            "refused_at_most": REFUSED,
+            "confidence": round(sure.confidence, 4),
         }
     }  # fmt: skip
 

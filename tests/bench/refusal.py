@@ -6,7 +6,7 @@ trained on, another sets the threshold, a third is judged, for several seeds. Wi
 `--model` an exported model of that folder is judged as it is, by the test images of its first fold.
 
 AUROC: of strange pictures against held-out X-rays. FPR95: share of held-out X-rays refused where 95 % of
-the strange are. Refused: share above the threshold that 5 % of val may exceed.
+the strange are. Refused: share above the threshold, which is a tolerance limit by val.
 """
 
 from __future__ import annotations
@@ -44,9 +44,12 @@ def fpr95(held_out_N: np.ndarray, strange_M: np.ndarray) -> float:
 
 
 def threshold(val_N: np.ndarray) -> float:
-    """Return the score that at most 5 % of val, and of what is alike, exceed."""
-    place = min(int(np.ceil((len(val_N) + 1) * 0.95)), len(val_N))
-    return float(np.sort(val_N)[place - 1])
+    """Return the score that at most 5 % of what is like val exceed, with 95 % confidence."""
+    from cxr.exporting import strangeness
+    from cxr.metrics.tolerance import tolerance
+
+    most = tolerance(len(val_N), exceeded=strangeness.REFUSED, confidence=strangeness.CONFIDENCE)
+    return float(np.sort(val_N)[len(val_N) - 1 - most.above])
 
 
 def mahalanobis(train_ND: np.ndarray, labels_N: np.ndarray, shrinkage: float = 0.1) -> Score:

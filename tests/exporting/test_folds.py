@@ -64,6 +64,7 @@ def test_what_it_says_and_costs_is_its_own(tmp_path, model):
     strange = found.about["strangeness"]
     assert (strange["train_images"], strange["held_out_images"]) == (12, 8)
     assert strange["held_out_refused"] == 0  # of 8 images 5 % is none
+    assert strange["refused_at_most"] == 0.05 and strange["confidence"] == round(1 - 0.95**8, 4)
     assert list(found.int8.costs) == ["float32", "int8"]
     for kind, file in (("float32", found.content), ("int8", found.int8.content)):
         costs = found.int8.costs[kind]
