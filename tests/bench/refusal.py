@@ -3,7 +3,7 @@
 Without words candidates for the score are compared, on real X-rays (darkcovidnet in CXR_REAL_DATA) and
 on features of a network that ImageNet taught and of one that saw phantoms alone: a random part is
 trained on, another sets the threshold, a third is judged, for several seeds. With `--project` and
-`--model` an exported model of that folder is judged as it is, by the test images of its first fold.
+`--model` an exported model of that folder is judged as it is, each fold's file by its test images.
 
 AUROC: of strange pictures against held-out X-rays. FPR95: share of held-out X-rays refused where 95 % of
 the strange are. Refused: share above the threshold, which is a tolerance limit by val.
@@ -173,8 +173,8 @@ def compare(real: Path) -> None:
             made = candidates(_rows(whole, train), labels_N[train], _rows(whole, val))
             for name, score in made.items():
                 rows.setdefault(name, []).append(
-                    _row(score(_rows(whole, val)), score(_rows(whole, test)),
-                         [score(x) for x in sets.values()])
+                    _row(score(_rows(whole, test)), [score(x) for x in sets.values()],
+                         threshold(score(_rows(whole, val))))
                 )  # fmt: skip
         print(f"\n{network}: {len(images_NSS)} X-rays, {SEEDS} seeds; AUROC / FPR95 / refused\n")
         _print({name: np.mean(found, axis=0).tolist() for name, found in rows.items()}, list(sets))
@@ -190,8 +190,7 @@ def _rows(arrays: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarr
     return {name: array[rows] for name, array in arrays.items()}
 
 
-def _row(val_N: np.ndarray, test_N: np.ndarray, sets: list[np.ndarray]) -> list[float]:
-    most = threshold(val_N)
+def _row(test_N: np.ndarray, sets: list[np.ndarray], most: float) -> list[float]:
     return [float((test_N > most).mean())] + [
         x for one in sets for x in (auroc(test_N, one), fpr95(test_N, one), float((one > most).mean()))
     ]  # fmt: skip
@@ -206,26 +205,23 @@ def _print(rows: dict[str, list[float]], sets: list[str]) -> None:
 
 
 def judge(project: Path, model: str) -> None:
-    """Print how an exported model tells its own test images from strange pictures."""
+    """Print how each fold's file of an exported model tells its own test images from strange pictures."""
     from cxr import answering, artifacts, prepared
     from tests.bench import refusal_sets
 
-    opened = answering.open_model(project / "data/exported" / model, fold=0)
     images = prepared.read(project / "data/prepared")
     splits = artifacts.read_csv(project / "data/splits.csv")
-    test_NSS = images.gather(prepared.rows(images.index, splits, "test")[0])
-    sets = {**refusal_sets.turned(test_NSS), **refusal_sets.made(opened.size_px)}
-    test_N, found = (opened.answer(test_NSS).strangeness, {})
-    for name, pictures in sets.items():
-        one = opened.answer(pictures).strangeness
-        found[name] = (
-            auroc(test_N, one),
-            fpr95(test_N, one),
-            float((one > opened.threshold).mean()),
-        )
-    refused = float((test_N > opened.threshold).mean())
-    print(f"{opened.name}: {len(test_N)} test images; AUROC / FPR95 / refused\n")
-    _print({opened.name: [refused, *(x for one in found.values() for x in one)]}, list(sets))
+    rows, seen, refused = {}, 0, 0
+    for fold, of_test in enumerate(prepared.rows(images.index, splits, "test")):
+        opened = answering.open_model(project / "data/exported" / model, fold=fold)
+        test_NSS = images.gather(of_test)
+        sets = {**refusal_sets.turned(test_NSS), **refusal_sets.made(opened.size_px)}
+        test_N = opened.answer(test_NSS).strangeness
+        strange = [opened.answer(pictures).strangeness for pictures in sets.values()]
+        rows[f"fold {fold}"] = _row(test_N, strange, opened.threshold)
+        seen, refused = seen + len(test_N), refused + int((test_N > opened.threshold).sum())
+    print(f"{model}: {refused} of {seen} test images refused; AUROC / FPR95 / refused\n")
+    _print(rows, list(sets))
 
 
 def main() -> None:
