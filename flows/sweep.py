@@ -1,6 +1,6 @@
 """sweep: many combinations of parameters as one Prefect flow: side by side, resumable, one table at the end.
 
-    python -m flows.sweep studies/phantom/sweep.yaml
+    python -m flows.sweep studies/phantom_small/sweep.yaml
 
 flows/sweep_file.py says what the file may ask for. All combinations are checked before the first one
 runs. Each runs at this checkout's commit (`--revision`: another) in a worktree of its own, with this
