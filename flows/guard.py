@@ -31,7 +31,8 @@ _SETTINGS = ("core.site_cache_dir", "state.dir", "index.dir", "db.dir")  # where
 _TURNS = 40  # of a chain of links, as the kernel has it
 _HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _FILE = re.compile(r"[0-9a-f]{32}")
-_APART = (".git", ".dvc", ".venv", ".worktrees")  # of a checkout: not what came from elsewhere
+# Of a checkout: what `make` and our own programs put there, not what came from elsewhere.
+_APART = (".git", ".dvc", ".venv", ".bootstrap", ".bench", ".worktrees", ".serve")
 
 
 @dataclass(frozen=True, kw_only=True)

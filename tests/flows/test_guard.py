@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from pathlib import Path
 
@@ -97,6 +98,18 @@ def test_a_folder_on_the_disk_is_looked_at_without_following_or_opening(tmp_path
     with pytest.raises(guard.Refused) as error:
         guard.check_folder(folder, cache=cache)
     assert {one.where: one.fault for one in error.value.findings} == expected
+
+
+def test_what_make_sets_up_is_no_stranger(tmp_path: Path) -> None:
+    """Environments hold links to a Python somewhere else; .gitignore names all such folders of ours."""
+    ours = re.findall(r"^/(\.\w+)/$", (toy.ROOT / ".gitignore").read_text(), re.MULTILINE)
+    assert {".venv", ".bootstrap", ".bench"} <= set(ours)
+    for name in [*ours, "stranger"]:
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin/python").symlink_to("/usr/bin/python3")
+    with pytest.raises(guard.Refused) as error:
+        guard.check_folder(tmp_path)
+    assert [one.where for one in error.value.findings] == ["stranger/bin/python"]
 
 
 def test_the_command_tells_of_a_branch(clone: Path) -> None:
