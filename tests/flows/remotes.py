@@ -45,10 +45,11 @@ class Folder:
 
 
 class Server(Folder):
-    """A program that listens on a port of loopback and dies with all that it started."""
+    """A program that listens on a port, of loopback unless told otherwise, and dies with all that it started."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, host: str = "127.0.0.1") -> None:
         super().__init__(place)
+        self.host = host
         self.place = place / "server"
         self.place.mkdir()
         self.port = free_port()
@@ -65,7 +66,7 @@ class Server(Folder):
                 self.command(), stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + _WAIT_S
-        while not answers(self.port):
+        while not answers(self.port, self.host):
             assert self.process.poll() is None and time.monotonic() < deadline, self.log()
             time.sleep(0.1)
 
@@ -145,19 +146,19 @@ class S3(Server):
 class SSH(Server):
     """Debian's sshd with keys made for it alone."""
 
-    def __init__(self, place: Path) -> None:
-        super().__init__(place)
+    def __init__(self, place: Path, host: str = "127.0.0.1") -> None:
+        super().__init__(place, host)
         for name in ("host", "mine"):
             words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.place / name)]
             subprocess.run(words, check=True, capture_output=True)
 
     def config(self) -> str:
-        url = f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{self.storage}"
+        url = f"ssh://{getpass.getuser()}@{self.host}:{self.port}{self.storage}"
         return _section(f"url = {url}", f"keyfile = {self.place / 'mine'}")
 
     def command(self) -> list[str]:
         settings = {
-            "Port": self.port, "ListenAddress": "127.0.0.1", "HostKey": self.place / "host",
+            "Port": self.port, "ListenAddress": self.host, "HostKey": self.place / "host",
             "AuthorizedKeysFile": self.place / "mine.pub", "PidFile": self.place / "pid",
             "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no",
             "MaxStartups": 100, "MaxSessions": 100, "Subsystem": "sftp internal-sftp",
@@ -190,11 +191,11 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def answers(port: int) -> bool:
+def answers(port: int, host: str = "127.0.0.1") -> bool:
     """Tell whether somebody listens."""
     with socket.socket() as one:
         one.settimeout(1)
-        return one.connect_ex(("127.0.0.1", port)) == 0
+        return one.connect_ex((host, port)) == 0
 
 
 def _section(*lines: str) -> str:
