@@ -6,7 +6,8 @@ run: `dvc repro -f --no-run-cache` with one process in its stages (CXR_WORKERS=1
 whether dvc.lock has the committed bytes, in the canonical order, and how busy the machine was.
 
 Rows stand in reports/bench/parallel/rows.csv and count for the same pipeline, parameters, results and
-flows: a sitting that was ended goes on where it was, and `--times` adds rounds to those on record.
+flows: a sitting that was ended goes on where it was, and `--times` adds rounds to those on record. `--flows` adds runs of the
+flow alone, by which its bytes are counted.
 """
 
 from __future__ import annotations
@@ -49,12 +50,13 @@ def recipe(root: Path) -> str:
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
 
 
-def left(rows: Sequence[Row], times: int) -> list[tuple[int, str]]:
-    """Return rounds and ways that have no row; who begins changes from round to round."""
+def left(rows: Sequence[Row], times: int, flows: int = 0) -> list[tuple[int, str]]:
+    """Return rounds and ways that have no row; who begins changes, and after `times` rounds only the flow runs."""
     names, done = list(WAYS), {(int(row["round"]), row["way"]) for row in rows}
     plan = [
         (n, names[(n + place) % len(names)]) for n in range(times) for place in range(len(names))
     ]
+    plan += [(n, FLOW) for n in range(times, flows)]
     return [each for each in plan if each not in done]
 
 
@@ -99,14 +101,14 @@ def _run(words: Sequence[str], folder: Path, env: Mapping[str, str], *, log: Pat
         raise ValueError("\n".join([f"{' '.join(words)} failed, its last words:", *lines[-15:]]))
 
 
-def sit(root: Path, times: int) -> list[Row]:
+def sit(root: Path, times: int, flows: int = 0) -> list[Row]:
     """Measure what is left, keep each row as it comes; return all that count."""
     counted = recipe(root)
     rows = read(root, counted)
-    todo = left(rows, times)
+    todo = left(rows, times, flows)
     known = [float(row["seconds"]) / 60 for row in rows] or [MINUTES]
     minutes = len(todo) * statistics.mean(known)
-    print(f"{len(todo)} whole runs of {len(WAYS) * times}: about {minutes:.0f} minutes", flush=True)
+    print(f"{len(todo)} whole runs are left: about {minutes:.0f} minutes", flush=True)
     for number, way in todo:
         load = os.getloadavg()[0]
         seconds, same = measure(way, root)
@@ -140,8 +142,9 @@ def summary(rows: Sequence[Row]) -> list[str]:
             share = middle[FLOW] / middle[way]
             kept = "as promised" if share <= PROMISED else f"{PROMISED} was promised"
             lines.append(f"flow: {share:.2f} of the time of {way} ({kept})")
-    same = sum(row["same_lock"] == "yes" for row in rows)
-    return [*lines, f"dvc.lock as committed: {same} of {len(rows)}"]
+    same = {way: [row["same_lock"] == "yes" for row in rows if row["way"] == way] for way in WAYS}
+    kept = [f"{sum(found)} of {len(found)} by {way}" for way, found in same.items() if found]
+    return [*lines, f"dvc.lock as committed: {', '.join(kept)}"]
 
 
 def main() -> None:
@@ -149,9 +152,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.parallel", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--times", type=int, default=1, help="rounds, those on record included")
+    parser.add_argument("--flows", type=int, default=0, help="runs of the flow, likewise")
     arguments = parser.parse_args()
     with command.telling(interrupted="rows of finished runs are kept, run again to go on"):
-        rows = sit(ROOT, arguments.times)
+        rows = sit(ROOT, arguments.times, arguments.flows)
     print("\n".join(summary(rows)))
     if any(row["same_lock"] == "no" for row in rows):
         sys.exit(1)
